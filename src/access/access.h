@@ -1,7 +1,7 @@
 // Who is calling and what they may do: sign-in, tokens, API keys, roles, permissions.
 //
-// Rights come from the tables of reference E.3/E.4, compiled per role into a RoleRights and cached by
-// permission generation; `Identity` is what a request carries. The service functions implement
+// Rights come from the tables of reference E.3/E.4, compiled per role into a RoleRights and cached
+// by permission generation; `Identity` is what a request carries. The service functions implement
 // auth:*, roles:*, users:*, apiKeys:*, availableActions:* for api to route.
 //
 //   CO_TRY(Identity who, co_await access.identify(ctx, credentials));
@@ -23,7 +23,7 @@ class BlockingPool;
 namespace halcyon::access {
 
 struct Settings {
-  std::string jwt_secret;          // APP_KEY
+  std::string jwt_secret;  // APP_KEY
   std::string init_root_email, init_root_password, init_root_nickname, init_root_username;
   std::string default_lang = "en-US";
   Settings() = default;
@@ -39,23 +39,24 @@ struct Credentials {
 };
 
 struct Identity {
-  data::Caller caller;                                  // user_id empty: not signed in
-  std::shared_ptr<const data::Permissions> permissions; // never nullptr
-  std::string renewed_token;                            // send as x-new-token when set
-  std::string jti;                                      // session of the token, for sign-out
+  data::Caller caller;                                   // user_id empty: not signed in
+  std::shared_ptr<const data::Permissions> permissions;  // never nullptr
+  std::string renewed_token;                             // send as x-new-token when set
+  std::string jti;                                       // session of the token, for sign-out
 };
 
 class Access {
  public:
-  Access(sql::Database& db, schema::Catalog& catalog, runtime::BlockingPool& hashing, Settings settings);
+  Access(sql::Database& db, schema::Catalog& catalog, runtime::BlockingPool& hashing,
+         Settings settings);
   ~Access();
 
   // Definitions of users, roles, rolesUsers, authenticators, tokens, apiKeys, permissions tables.
   static std::vector<json::Object> builtin_collections();
   Task<Status> install(const Context& ctx);  // seeds roles, root user, authenticator; loads rights
 
-  // Reference F.3, F.5. Errors: 401 with the codes of F.4. `required` false (public actions): a missing
-  // or bad token gives an anonymous identity instead of an error.
+  // Reference F.3, F.5. Errors: 401 with the codes of F.4. `required` false (public actions): a
+  // missing or bad token gives an anonymous identity instead of an error.
   Task<Result<Identity>> identify(const Context& ctx, Credentials credentials, bool required);
 
   // Reference F.6 steps 1-3 for resource:action ("orders", "customers.orders", "auth", ...).
@@ -66,11 +67,14 @@ class Access {
   bool needs_only_login(std::string_view resource, std::string_view action) const;
 
   // auth:* (reference F.1). Results are the `data` of the answer.
-  Task<Result<json::Value>> sign_in(const Context& ctx, std::string authenticator, json::Object values);
-  Task<Result<json::Value>> sign_up(const Context& ctx, std::string authenticator, json::Object values);
+  Task<Result<json::Value>> sign_in(const Context& ctx, std::string authenticator,
+                                    json::Object values);
+  Task<Result<json::Value>> sign_up(const Context& ctx, std::string authenticator,
+                                    json::Object values);
   Task<Status> sign_out(const Context& ctx, const Identity& who);
   Task<Result<json::Value>> check(const Context& ctx, const Identity& who);
-  Task<Result<json::Value>> change_password(const Context& ctx, const Identity& who, json::Object values);
+  Task<Result<json::Value>> change_password(const Context& ctx, const Identity& who,
+                                            json::Object values);
 
   // roles:check and relatives. Result: {"data":..., "meta":...} parts.
   Task<Result<data::Answer>> roles_check(const Context& ctx, const Identity& who);
@@ -78,14 +82,17 @@ class Access {
   // Other custom actions by "resource:action" (users:updateProfile, roles:setSystemRoleMode,
   // apiKeys:create, availableActions:list, roles.resources:..., dataSources.roles:..., ...).
   // nullptr when access has no such action.
-  using Action = std::function<Task<Result<data::Answer>>(const data::Call&, const Identity&, data::Target, data::Params)>;
+  using Action = std::function<Task<Result<data::Answer>>(const data::Call&, const Identity&,
+                                                          data::Target, data::Params)>;
   const Action* find_action(std::string_view resource_and_action) const;
 
-  // Hooks: records of access' own collections changed (drop caches, default roles of new users, ...).
+  // Hooks: records of access' own collections changed (drop caches, default roles of new users,
+  // ...).
   data::ChangeListener& listener();
 
   // halcyon user: creates the account as root administrator or resets its password.
-  Task<Status> create_or_reset_admin(const Context& ctx, std::string account, std::string email, std::string password);
+  Task<Status> create_or_reset_admin(const Context& ctx, std::string account, std::string email,
+                                     std::string password);
 
  private:
   struct Impl;

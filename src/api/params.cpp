@@ -34,16 +34,19 @@ Result<std::vector<std::string>> names(std::string_view name, const json::Value&
   };
   if (value.is_null()) return list;
   if (value.is_string()) {
-    // The bracketed options of appends, "parent(recursively=true)", hold no commas, so this is safe.
+    // The bracketed options of appends, "parent(recursively=true)", hold no commas, so this is
+    // safe.
     add(json::as_view(value));
     return list;
   }
   if (value.is_array()) {
-    TRY_STATUS(add_all(value.get_array(), [](const json::Value& v) -> const json::Value& { return v; }));
+    TRY_STATUS(
+        add_all(value.get_array(), [](const json::Value& v) -> const json::Value& { return v; }));
     return list;
   }
   if (value.is_object()) {
-    TRY_STATUS(add_all(value.get_object(), [](const auto& kv) -> const json::Value& { return kv.value(); }));
+    TRY_STATUS(add_all(value.get_object(),
+                       [](const auto& kv) -> const json::Value& { return kv.value(); }));
     return list;
   }
   return bad(name, "a list of names");
@@ -53,7 +56,8 @@ Result<int64_t> positive(std::string_view name, const json::Value& value) {
   std::optional<int64_t> number;
   if (value.is_int64()) number = value.get_int64();
   if (value.is_string()) number = to_int64(json::as_view(value));
-  if (!number || *number < 1 || *number > 1'000'000'000) return bad(name, "a whole number from 1 on");
+  if (!number || *number < 1 || *number > 1'000'000'000)
+    return bad(name, "a whole number from 1 on");
   return *number;
 }
 
@@ -65,7 +69,8 @@ Result<bool> boolean(std::string_view name, const json::Value& value) {
     if (text == "true" || text == "1" || text == "") return true;
     if (text == "false" || text == "0") return false;
   }
-  if (value.is_int64() && (value.get_int64() == 0 || value.get_int64() == 1)) return value.get_int64() == 1;
+  if (value.is_int64() && (value.get_int64() == 0 || value.get_int64() == 1))
+    return value.get_int64() == 1;
   return bad(name, "true or false");
 }
 

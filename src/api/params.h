@@ -1,7 +1,8 @@
 // Query string and body to data::Params: reference A.3, A.4, A.5.
 //
-// Values of a query string are text; this is where they become numbers, booleans and JSON. Parameters
-// that are not known stay in Params::extra. Errors: 400 INVALID_PARAMETER (names it), INVALID_JSON.
+// Values of a query string are text; this is where they become numbers, booleans and JSON.
+// Parameters that are not known stay in Params::extra. Errors: 400 INVALID_PARAMETER (names it),
+// INVALID_JSON.
 #pragma once
 
 #include <optional>

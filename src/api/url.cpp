@@ -44,7 +44,8 @@ Result<Route> parse_url(std::string_view method, std::string_view path) {
 
   const bool association = segments.size() >= 3;
   if (association && segments[0].find(':') != std::string::npos) return no_such_path();
-  if (!split_action(segments[association ? 2 : 0], route.resource, route.action)) return no_such_path();
+  if (!split_action(segments[association ? 2 : 0], route.resource, route.action))
+    return no_such_path();
   if (association) {
     route.source = segments[0];
     if (segments[1] != "_" && segments[1] != "undefined") route.source_id = segments[1];

@@ -2,7 +2,8 @@
 //
 // Exceptions are for programmer errors and start-up only (docs/design.md §6). An Error carries two
 // messages: `message` is shown to the client, `internal` only goes to the log. `id` is the stable,
-// documented code of docs/errors.md ("UNKNOWN_FIELD"); `code` is the class that decides the HTTP status.
+// documented code of docs/errors.md ("UNKNOWN_FIELD"); `code` is the class that decides the HTTP
+// status.
 //
 //   Result<int> parse_port(std::string_view text);
 //   Status open(std::string_view text) {
@@ -41,20 +42,29 @@ int http_status(Code code);
 
 struct Error {
   Code code = Code::kInternal;
-  std::string id;        // stable code in capitals, e.g. "UNKNOWN_FIELD"
-  std::string message;   // for the client; one sentence, names the field and what was expected
-  std::string field;     // dotted path of the offending field, or empty
-  std::string expected;  // what would have been right, or empty
-  std::string internal;  // for the log only
+  std::string id;           // stable code in capitals, e.g. "UNKNOWN_FIELD"
+  std::string message;      // for the client; one sentence, names the field and what was expected
+  std::string field;        // dotted path of the offending field, or empty
+  std::string expected;     // what would have been right, or empty
+  std::string internal;     // for the log only
   std::vector<Error> more;  // further errors of the same request (validation of several fields)
 
   Error() = default;
   Error(Code code_, std::string id_, std::string message_)
       : code(code_), id(std::move(id_)), message(std::move(message_)) {}
 
-  Error&& with_field(std::string name) && { field = std::move(name); return std::move(*this); }
-  Error&& with_expected(std::string text) && { expected = std::move(text); return std::move(*this); }
-  Error&& with_internal(std::string text) && { internal = std::move(text); return std::move(*this); }
+  Error&& with_field(std::string name) && {
+    field = std::move(name);
+    return std::move(*this);
+  }
+  Error&& with_expected(std::string text) && {
+    expected = std::move(text);
+    return std::move(*this);
+  }
+  Error&& with_internal(std::string text) && {
+    internal = std::move(text);
+    return std::move(*this);
+  }
 };
 
 template <class T>
@@ -73,14 +83,15 @@ inline std::unexpected<Error> invalid(std::string id, std::string message) {
 
 #define HALCYON_CAT2(a, b) a##b
 #define HALCYON_CAT(a, b) HALCYON_CAT2(a, b)
-#define HALCYON_TRY(ret, tmp, decl, ...)                         \
-  auto tmp = (__VA_ARGS__);                                      \
-  if (!tmp) ret ::std::unexpected(std::move(tmp).error());       \
+#define HALCYON_TRY(ret, tmp, decl, ...)                   \
+  auto tmp = (__VA_ARGS__);                                \
+  if (!tmp) ret ::std::unexpected(std::move(tmp).error()); \
   decl = *std::move(tmp)
 // TRY(decl, expr): declares `decl` from the value of a Result, or returns its error.
 #define TRY(decl, ...) HALCYON_TRY(return, HALCYON_CAT(try_, __COUNTER__), decl, __VA_ARGS__)
 #define CO_TRY(decl, ...) HALCYON_TRY(co_return, HALCYON_CAT(try_, __COUNTER__), decl, __VA_ARGS__)
 #define TRY_STATUS(...) \
   if (auto status_ = (__VA_ARGS__); !status_) return ::std::unexpected(std::move(status_).error())
-#define CO_TRY_STATUS(...) \
-  if (auto status_ = (__VA_ARGS__); !status_) co_return ::std::unexpected(std::move(status_).error())
+#define CO_TRY_STATUS(...)                    \
+  if (auto status_ = (__VA_ARGS__); !status_) \
+  co_return ::std::unexpected(std::move(status_).error())

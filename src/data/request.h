@@ -1,5 +1,5 @@
-// What an action on records is asked to do, and by whom. Built by api from the HTTP request; also used
-// directly by features. See reference A.4 for the meaning of each parameter.
+// What an action on records is asked to do, and by whom. Built by api from the HTTP request; also
+// used directly by features. See reference A.4 for the meaning of each parameter.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct Grant {
   json::Value scope;  // null: no row limit
 };
 
-// Implemented by access; asked also for targets of nested writes. Action names are canonical: "create",
-// "view", "update", "destroy", "export", ... (aliases already mapped).
+// Implemented by access; asked also for targets of nested writes. Action names are canonical:
+// "create", "view", "update", "destroy", "export", ... (aliases already mapped).
 class Permissions {
  public:
   virtual ~Permissions() = default;
@@ -36,14 +36,14 @@ const Permissions& unrestricted();  // everything allowed: root, internal work
 
 struct Caller {
   std::optional<int64_t> user_id;
-  json::Object user;                 // fields of the current user for {{$user.x}}; hidden ones left out
-  std::string role;                  // current role, "__union__" in union mode
-  std::vector<std::string> roles;    // all current roles
+  json::Object user;  // fields of the current user for {{$user.x}}; hidden ones left out
+  std::string role;   // current role, "__union__" in union mode
+  std::vector<std::string> roles;  // all current roles
 };
 
 struct Params {
-  json::Value filter;                      // object or null
-  json::Value filter_by_tk;                // null, scalar, array, object, array of objects
+  json::Value filter;        // object or null
+  json::Value filter_by_tk;  // null, scalar, array, object, array of objects
   std::optional<std::vector<std::string>> fields;
   std::vector<std::string> appends, except, sort;
   std::optional<std::vector<std::string>> whitelist, blacklist;
@@ -52,17 +52,18 @@ struct Params {
   bool paginate = true;
   bool tree = false;
   bool force_update = false, truncate = false, is_template = false;
-  json::Value values;                      // body: object or array; null when absent
-  json::Object extra;                      // every other parameter (sourceId of move, ...)
+  json::Value values;  // body: object or array; null when absent
+  json::Object extra;  // every other parameter (sourceId of move, ...)
 };
 
 // orders                    -> {collection: "orders"}
-// customers/5/orders        -> {collection: "orders", source: "customers", source_id: 5, association: "orders"}
+// customers/5/orders        -> {collection: "orders", source: "customers", source_id: 5,
+// association: "orders"}
 struct Target {
-  const schema::Collection* collection = nullptr;   // where the rows are
-  const schema::Collection* source = nullptr;       // association resources only
+  const schema::Collection* collection = nullptr;  // where the rows are
+  const schema::Collection* source = nullptr;      // association resources only
   const schema::Field* association = nullptr;
-  json::Value source_id;                            // value of the relation's source key
+  json::Value source_id;  // value of the relation's source key
 };
 
 struct Call {
@@ -71,7 +72,7 @@ struct Call {
   sql::Database& db;
   const Caller& caller;
   const Permissions& permissions;
-  sql::Executor* tx = nullptr;       // set: run inside this transaction instead of db
+  sql::Executor* tx = nullptr;  // set: run inside this transaction instead of db
   sql::Executor& executor() const { return tx != nullptr ? *tx : db; }
 };
 
@@ -81,17 +82,19 @@ struct Answer {
   std::string meta;  // empty: none
 };
 
-// A change of records, told to listeners inside the transaction (`in_transaction`) and after commit.
+// A change of records, told to listeners inside the transaction (`in_transaction`) and after
+// commit.
 struct Change {
   enum class Kind { kCreate, kUpdate, kDestroy } kind;
   const schema::Collection* collection;
-  json::Value key;                 // filterTargetKey value
-  json::Object record;             // create/update: values written; destroy: the row
+  json::Value key;      // filterTargetKey value
+  json::Object record;  // create/update: values written; destroy: the row
 };
 class ChangeListener {
  public:
   virtual ~ChangeListener() = default;
-  virtual Task<Status> in_transaction(const Call& call, sql::Executor& tx, const Change& change) = 0;
+  virtual Task<Status> in_transaction(const Call& call, sql::Executor& tx,
+                                      const Change& change) = 0;
   virtual void committed(const std::vector<Change>& changes) = 0;
 };
 

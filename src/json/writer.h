@@ -17,24 +17,40 @@ namespace halcyon::json {
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
-  void begin_object() { value_start(); out_ += '{'; first_ = true; }
-  void end_object() { out_ += '}'; first_ = false; }
-  void begin_array() { value_start(); out_ += '['; first_ = true; }
-  void end_array() { out_ += ']'; first_ = false; }
-  void key(std::string_view name);           // escapes
+  void begin_object() {
+    value_start();
+    out_ += '{';
+    first_ = true;
+  }
+  void end_object() {
+    out_ += '}';
+    first_ = false;
+  }
+  void begin_array() {
+    value_start();
+    out_ += '[';
+    first_ = true;
+  }
+  void end_array() {
+    out_ += ']';
+    first_ = false;
+  }
+  void key(std::string_view name);  // escapes
   void string(std::string_view text);
   void integer(int64_t number);
-  void real(double number);                  // null when not finite
+  void real(double number);  // null when not finite
   void boolean(bool value);
   void null();
-  void raw(std::string_view json);           // already valid JSON
+  void raw(std::string_view json);  // already valid JSON
   void value(const Value& value);
   std::string& out() { return out_; }
 
  private:
   void value_start() {
-    if (after_key_) after_key_ = false;
-    else if (!first_) out_ += ',';
+    if (after_key_)
+      after_key_ = false;
+    else if (!first_)
+      out_ += ',';
     first_ = false;
   }
   std::string& out_;

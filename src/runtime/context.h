@@ -14,15 +14,17 @@ namespace halcyon::runtime {
 using Clock = std::chrono::steady_clock;
 
 struct Context {
-  std::string request_id;                 // X-Request-Id, or made here
+  std::string request_id;  // X-Request-Id, or made here
   Clock::time_point deadline = Clock::now() + std::chrono::seconds(60);
-  std::string locale = "en-US";           // X-Locale
-  int utc_offset_minutes = 0;             // X-Timezone, e.g. +08:00 -> 480
-  std::string idempotency_key;            // Idempotency-Key, or empty
-  std::atomic<bool> cancelled{false};     // the peer went away
+  std::string locale = "en-US";        // X-Locale
+  int utc_offset_minutes = 0;          // X-Timezone, e.g. +08:00 -> 480
+  std::string idempotency_key;         // Idempotency-Key, or empty
+  std::atomic<bool> cancelled{false};  // the peer went away
 
   Clock::duration remaining() const { return deadline - Clock::now(); }
-  bool expired() const { return cancelled.load(std::memory_order_relaxed) || remaining().count() <= 0; }
+  bool expired() const {
+    return cancelled.load(std::memory_order_relaxed) || remaining().count() <= 0;
+  }
 };
 
 }  // namespace halcyon::runtime

@@ -1,4 +1,5 @@
-// Io threads: each owns an event loop (an Asio io_context, hidden in io.cpp); a request stays on one.
+// Io threads: each owns an event loop (an Asio io_context, hidden in io.cpp); a request stays on
+// one.
 //
 //   IoPool pool(2);                       // threads start at once
 //   auto value = run(pool.thread(0), some_task());   // from a plain thread: tests, main, the CLI
@@ -24,7 +25,8 @@ class IoThread {
   virtual void post(std::move_only_function<void()> work) = 0;
   // The boost::asio::io_context behind it; only the .cpp files of runtime, net and sql cast it.
   virtual void* native() = 0;
-  // Runs `work` on this thread after `delay` (coarse timer, 10 ms steps). Returns a token for cancel.
+  // Runs `work` on this thread after `delay` (coarse timer, 10 ms steps). Returns a token for
+  // cancel.
   virtual uint64_t after(std::chrono::milliseconds delay, std::move_only_function<void()> work) = 0;
   virtual void cancel(uint64_t timer) = 0;  // on this thread only; unknown tokens are ignored
 
@@ -77,7 +79,8 @@ template <class T>
 T run(IoThread& io, Task<T> task) {
   std::promise<T> promise;
   auto future = promise.get_future();
-  io.post([task = std::move(task), &promise]() mutable { start_promise(std::move(task), &promise); });
+  io.post(
+      [task = std::move(task), &promise]() mutable { start_promise(std::move(task), &promise); });
   return future.get();
 }
 
@@ -87,14 +90,17 @@ Task<void> sleep_for(std::chrono::milliseconds delay);  // resumes on the same i
 // `resume` may be called from any thread, exactly once; the task continues on its own io thread.
 struct Suspend {
   std::move_only_function<void(std::move_only_function<void()>)> starter;
-  explicit Suspend(std::move_only_function<void(std::move_only_function<void()>)> f) : starter(std::move(f)) {}
+  explicit Suspend(std::move_only_function<void(std::move_only_function<void()>)> f)
+      : starter(std::move(f)) {}
   bool await_ready() noexcept { return false; }
   void await_suspend(std::coroutine_handle<> handle) {
     IoThread* home = IoThread::current();
     auto run_starter = std::move(starter);
     run_starter([handle, home]() mutable {
-      if (home != nullptr) home->post([handle] { handle.resume(); });
-      else handle.resume();
+      if (home != nullptr)
+        home->post([handle] { handle.resume(); });
+      else
+        handle.resume();
     });
   }
   void await_resume() noexcept {}

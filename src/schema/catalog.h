@@ -1,13 +1,14 @@
-// The catalogue: loads the model from the meta tables, changes it with real DDL, hands out snapshots.
+// The catalogue: loads the model from the meta tables, changes it with real DDL, hands out
+// snapshots.
 //
 //   Catalog catalog(db, settings, builtin_definitions);
 //   CO_TRY_STATUS(co_await catalog.install(ctx));   // makes meta and built-in tables, loads
 //   auto model = catalog.snapshot();
 //   CO_TRY(json::Object made, co_await catalog.create_collection(ctx, definition));
 //
-// Every change: validates the whole of it first, does DDL and meta rows in one transaction where the
-// dialect has transactional DDL (else journalled steps that `install` repairs), bumps the generation,
-// publishes a new snapshot, and only then returns. Errors name collection and field.
+// Every change: validates the whole of it first, does DDL and meta rows in one transaction where
+// the dialect has transactional DDL (else journalled steps that `install` repairs), bumps the
+// generation, publishes a new snapshot, and only then returns. Errors name collection and field.
 // Thread rule: snapshot() from any thread; changes are serialised inside.
 #pragma once
 
@@ -30,7 +31,8 @@ struct Settings {
 
 class Catalog {
  public:
-  // `builtin`: definitions in the form of collections:create ({name, fields:[...]}), from each module.
+  // `builtin`: definitions in the form of collections:create ({name, fields:[...]}), from each
+  // module.
   Catalog(sql::Database& db, Settings settings, std::vector<json::Object> builtin);
   ~Catalog();
 
@@ -44,25 +46,34 @@ class Catalog {
 
   // collections:* (reference D.1, D.2). Results are the API form with `fields`.
   Task<Result<json::Object>> create_collection(const Context& ctx, json::Object definition);
-  Task<Result<json::Object>> update_collection(const Context& ctx, std::string name, json::Object changes);
+  Task<Result<json::Object>> update_collection(const Context& ctx, std::string name,
+                                               json::Object changes);
   Task<Status> destroy_collection(const Context& ctx, std::string name, bool cascade);
   Task<Status> set_fields(const Context& ctx, std::string name, json::Array fields);
   Task<Result<json::Object>> apply_collection(const Context& ctx, json::Object definition);
-  Task<Status> move_collection(const Context& ctx, std::string source, std::string target, std::string method);
+  Task<Status> move_collection(const Context& ctx, std::string source, std::string target,
+                               std::string method);
 
   // fields:* and collections/<name>/fields:*.
-  Task<Result<json::Object>> create_field(const Context& ctx, std::string collection, json::Object definition);
-  Task<Result<json::Object>> update_field(const Context& ctx, std::string collection, std::string name, json::Object changes);
+  Task<Result<json::Object>> create_field(const Context& ctx, std::string collection,
+                                          json::Object definition);
+  Task<Result<json::Object>> update_field(const Context& ctx, std::string collection,
+                                          std::string name, json::Object changes);
   Task<Status> destroy_field(const Context& ctx, std::string collection, std::string name);
-  Task<Result<json::Object>> apply_field(const Context& ctx, std::string collection, json::Object definition);
-  Task<Status> move_field(const Context& ctx, std::string collection, std::string source, std::string target, std::string method);
+  Task<Result<json::Object>> apply_field(const Context& ctx, std::string collection,
+                                         json::Object definition);
+  Task<Status> move_field(const Context& ctx, std::string collection, std::string source,
+                          std::string target, std::string method);
 
   // Existing tables and views: dbViews:*, mainDataSource:refresh / syncFields, sqlCollection:*.
-  Task<Result<json::Array>> refresh_main_data_source(const Context& ctx);  // adopts tables not yet known
+  Task<Result<json::Array>> refresh_main_data_source(
+      const Context& ctx);  // adopts tables not yet known
   Task<Status> sync_fields(const Context& ctx, std::vector<std::string> collections);
   Task<Result<json::Array>> list_views(const Context& ctx);
-  Task<Result<json::Object>> get_view(const Context& ctx, std::string name);          // fields with guessed types
-  Task<Result<json::Object>> execute_sql(const Context& ctx, std::string select);     // first rows and columns
+  Task<Result<json::Object>> get_view(const Context& ctx,
+                                      std::string name);  // fields with guessed types
+  Task<Result<json::Object>> execute_sql(const Context& ctx,
+                                         std::string select);  // first rows and columns
 
  private:
   struct Impl;

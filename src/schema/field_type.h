@@ -1,5 +1,5 @@
-// A field type: storage, reading input, writing output, values the server makes. One file a type (or
-// a family) under schema/types/, registered in the visible list of schema/types/registry.cpp.
+// A field type: storage, reading input, writing output, values the server makes. One file a type
+// (or a family) under schema/types/, registered in the visible list of schema/types/registry.cpp.
 //
 // Types are stateless and shared; everything particular comes with the Field.
 #pragma once
@@ -18,7 +18,19 @@
 namespace halcyon::schema {
 
 // Decides which filter operators apply and how operands are read (reference C.2).
-enum class Family { kText, kNumber, kBoolean, kDateTime, kDateOnly, kTime, kArray, kJson, kBytes, kRelation, kNone };
+enum class Family {
+  kText,
+  kNumber,
+  kBoolean,
+  kDateTime,
+  kDateOnly,
+  kTime,
+  kArray,
+  kJson,
+  kBytes,
+  kRelation,
+  kNone
+};
 
 struct ValueContext {
   int utc_offset_minutes = 0;  // of the caller, for naive date input
@@ -34,8 +46,8 @@ struct FieldWrite {
   const Collection& collection;
   const Field& field;
   bool creating = true;
-  const json::Object& state;            // request state: {"currentUser":{...},"currentRole":"..."}
-  StringMap<sql::Value>& values;        // by field name: what will be written; types may add
+  const json::Object& state;      // request state: {"currentUser":{...},"currentRole":"..."}
+  StringMap<sql::Value>& values;  // by field name: what will be written; types may add
   const StringMap<sql::Value>* previous = nullptr;  // update: the row before, all columns
 };
 
@@ -48,15 +60,20 @@ class FieldType {
   virtual std::optional<sql::ColumnType> storage(const json::Object& options) const = 0;
   // Is this definition complete and sensible? Error 400 INVALID_FIELD_OPTIONS.
   virtual Status check_options(const json::Object& options) const;
-  // Client JSON to SQL value (null allowed -> Null). Error 400 INVALID_VALUE with field and expected.
-  virtual Result<sql::Value> parse(const Field& field, const json::Value& input, const ValueContext& vc) const = 0;
-  // An operand of a filter; looser than parse (e.g. numbers for text fields are cast). Default: parse.
-  virtual Result<sql::Value> parse_operand(const Field& field, const json::Value& input, const ValueContext& vc) const;
+  // Client JSON to SQL value (null allowed -> Null). Error 400 INVALID_VALUE with field and
+  // expected.
+  virtual Result<sql::Value> parse(const Field& field, const json::Value& input,
+                                   const ValueContext& vc) const = 0;
+  // An operand of a filter; looser than parse (e.g. numbers for text fields are cast). Default:
+  // parse.
+  virtual Result<sql::Value> parse_operand(const Field& field, const json::Value& input,
+                                           const ValueContext& vc) const;
   // Cell to JSON. The cell's text form is that of sql/value.h.
   virtual void write(const Field& field, sql::Cell cell, json::Writer& out) const = 0;
   // Does `before_save` do anything? Spares the call for most types.
   virtual bool has_before_save(const Field&) const { return false; }
-  // Auto-filled values: uid, uuid, snowflake, sort, sequence, formula, context, radio, timestamps...
+  // Auto-filled values: uid, uuid, snowflake, sort, sequence, formula, context, radio,
+  // timestamps...
   virtual Task<Status> before_save(FieldWrite& write) const;
 };
 

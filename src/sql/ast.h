@@ -26,59 +26,141 @@ struct Select;
 using Expr = std::shared_ptr<const ExprNode>;  // nullptr = absent
 
 enum class BinaryOp { kEq, kNe, kLt, kLe, kGt, kGe, kAdd, kSub, kMul, kDiv, kConcat };
-enum class LikeKind { kContains, kStartsWith, kEndsWith, kPattern };  // kPattern: % and _ are wild cards
+enum class LikeKind {
+  kContains,
+  kStartsWith,
+  kEndsWith,
+  kPattern
+};  // kPattern: % and _ are wild cards
 
 // Functions whose text differs by dialect; each dialect renders all of them (sql/dialect.h).
 enum class Fn {
-  kCount, kCountDistinct, kSum, kAvg, kMin, kMax,  // aggregates; kCount without args = count(*)
-  kSumDistinct, kAvgDistinct,
-  kLower, kUpper, kLength, kCoalesce, kNow,        // kNow: the database's clock, UTC timestamp(3)
-  kJsonArrayLength,     // (json) -> int; NULL or not an array -> 0
-  kJsonArrayContains,   // (json, scalar param as json text) -> bool: the array has this member
-  kJsonArrayOverlaps,   // (json, json array param) -> bool: any member in common
-  kJsonArraySameSet,    // (json, json array param) -> bool: same members, order and repeats ignored
-  kJsonExtractText,     // (json, literal dotted path as kText param) -> text or NULL
-  kDateFormat,          // (timestamp, kText literal of YYYY MM DD hh mm ss Q W, int offset minutes) -> text
-  kRegexMatch, kRegexMatchCi,  // (text, pattern) -> bool
-  kAbs, kRound, kFloor, kCeil,
+  kCount,
+  kCountDistinct,
+  kSum,
+  kAvg,
+  kMin,
+  kMax,  // aggregates; kCount without args = count(*)
+  kSumDistinct,
+  kAvgDistinct,
+  kLower,
+  kUpper,
+  kLength,
+  kCoalesce,
+  kNow,                // kNow: the database's clock, UTC timestamp(3)
+  kJsonArrayLength,    // (json) -> int; NULL or not an array -> 0
+  kJsonArrayContains,  // (json, scalar param as json text) -> bool: the array has this member
+  kJsonArrayOverlaps,  // (json, json array param) -> bool: any member in common
+  kJsonArraySameSet,   // (json, json array param) -> bool: same members, order and repeats ignored
+  kJsonExtractText,    // (json, literal dotted path as kText param) -> text or NULL
+  kDateFormat,  // (timestamp, kText literal of YYYY MM DD hh mm ss Q W, int offset minutes) -> text
+  kRegexMatch,
+  kRegexMatchCi,  // (text, pattern) -> bool
+  kAbs,
+  kRound,
+  kFloor,
+  kCeil,
 };
 
-struct ColumnRef { std::string table; std::string name; };  // table = alias, may be empty
-struct Param { Value value; };
-struct LiteralSql { std::string text; };                     // trusted text: only from code, never from users
-struct Binary { BinaryOp op; Expr left, right; };
-struct Not { Expr operand; };
-struct IsNull { Expr operand; bool negated; };
-struct Logic { bool is_and; std::vector<Expr> operands; };   // empty: and = true, or = false
-struct In { Expr operand; std::vector<Expr> list; bool negated; };       // empty list: false (negated: true)
-struct InSelect { std::vector<Expr> operands; std::shared_ptr<const Select> select; bool negated; };
-struct Exists { std::shared_ptr<const Select> select; bool negated; };
-struct Like {  // case-insensitive (Unicode) or exact; `needle` is plain text, escaped by the renderer
-  Expr operand; std::string needle; LikeKind kind; bool case_insensitive; bool negated;
+struct ColumnRef {
+  std::string table;
+  std::string name;
+};  // table = alias, may be empty
+struct Param {
+  Value value;
 };
-struct Call { Fn fn; std::vector<Expr> args; };
-struct Cast { Expr operand; Type type; };
-struct Case { std::vector<std::pair<Expr, Expr>> when; Expr otherwise; };
-struct ScalarSelect { std::shared_ptr<const Select> select; };
-struct BoolLiteral { bool value; };
+struct LiteralSql {
+  std::string text;
+};  // trusted text: only from code, never from users
+struct Binary {
+  BinaryOp op;
+  Expr left, right;
+};
+struct Not {
+  Expr operand;
+};
+struct IsNull {
+  Expr operand;
+  bool negated;
+};
+struct Logic {
+  bool is_and;
+  std::vector<Expr> operands;
+};  // empty: and = true, or = false
+struct In {
+  Expr operand;
+  std::vector<Expr> list;
+  bool negated;
+};  // empty list: false (negated: true)
+struct InSelect {
+  std::vector<Expr> operands;
+  std::shared_ptr<const Select> select;
+  bool negated;
+};
+struct Exists {
+  std::shared_ptr<const Select> select;
+  bool negated;
+};
+struct Like {  // case-insensitive (Unicode) or exact; `needle` is plain text, escaped by the
+               // renderer
+  Expr operand;
+  std::string needle;
+  LikeKind kind;
+  bool case_insensitive;
+  bool negated;
+};
+struct Call {
+  Fn fn;
+  std::vector<Expr> args;
+};
+struct Cast {
+  Expr operand;
+  Type type;
+};
+struct Case {
+  std::vector<std::pair<Expr, Expr>> when;
+  Expr otherwise;
+};
+struct ScalarSelect {
+  std::shared_ptr<const Select> select;
+};
+struct BoolLiteral {
+  bool value;
+};
 
 struct ExprNode {
-  std::variant<ColumnRef, Param, LiteralSql, Binary, Not, IsNull, Logic, In, InSelect, Exists, Like, Call,
-               Cast, Case, ScalarSelect, BoolLiteral> node;
+  std::variant<ColumnRef, Param, LiteralSql, Binary, Not, IsNull, Logic, In, InSelect, Exists, Like,
+               Call, Cast, Case, ScalarSelect, BoolLiteral>
+      node;
 };
 
 struct TableRef {
-  std::string schema;  // PostgreSQL schema, or empty
-  std::string name;    // physical table or view
-  std::string alias;   // always set
+  std::string schema;                    // PostgreSQL schema, or empty
+  std::string name;                      // physical table or view
+  std::string alias;                     // always set
   std::shared_ptr<const Select> select;  // derived table instead of `name`
-  std::string raw_sql;                   // SQL collections: the stored SELECT, trusted by an administrator
+  std::string raw_sql;  // SQL collections: the stored SELECT, trusted by an administrator
 };
-struct Join { bool left = true; TableRef table; Expr on; };
-struct OutputColumn { Expr expr; std::string alias; };
+struct Join {
+  bool left = true;
+  TableRef table;
+  Expr on;
+};
+struct OutputColumn {
+  Expr expr;
+  std::string alias;
+};
 enum class Nulls { kLast, kFirst, kDefault };
-struct Order { Expr expr; bool descending = false; Nulls nulls = Nulls::kLast; };
-struct Cte { std::string name; std::vector<std::string> columns; std::shared_ptr<const Select> first, recursive; };
+struct Order {
+  Expr expr;
+  bool descending = false;
+  Nulls nulls = Nulls::kLast;
+};
+struct Cte {
+  std::string name;
+  std::vector<std::string> columns;
+  std::shared_ptr<const Select> first, recursive;
+};
 
 struct Select {
   std::vector<Cte> with;  // recursive when `recursive` is set
@@ -93,27 +175,45 @@ struct Select {
   std::optional<int64_t> limit, offset;
   bool for_update = false;  // no-op on SQLite (its writer is alone)
 };
-struct Assignment { std::string column; Expr value; };
+struct Assignment {
+  std::string column;
+  Expr value;
+};
 struct Insert {
   TableRef table;
   std::vector<std::string> columns;
-  std::vector<std::vector<Expr>> rows;      // or
+  std::vector<std::vector<Expr>> rows;  // or
   std::shared_ptr<const Select> from_select;
-  bool ignore_conflicts = false;            // ON CONFLICT DO NOTHING / INSERT IGNORE
-  std::vector<std::string> conflict_columns;            // with `on_conflict_set`: upsert
+  bool ignore_conflicts = false;              // ON CONFLICT DO NOTHING / INSERT IGNORE
+  std::vector<std::string> conflict_columns;  // with `on_conflict_set`: upsert
   std::vector<Assignment> on_conflict_set;
-  std::vector<std::string> returning;       // PostgreSQL, SQLite, MariaDB; MySQL: see Dialect::has_returning
+  std::vector<std::string>
+      returning;  // PostgreSQL, SQLite, MariaDB; MySQL: see Dialect::has_returning
 };
-struct Update { TableRef table; std::vector<Assignment> set; Expr where; std::vector<std::string> returning; };
-struct Delete { TableRef table; Expr where; };
+struct Update {
+  TableRef table;
+  std::vector<Assignment> set;
+  Expr where;
+  std::vector<std::string> returning;
+};
+struct Delete {
+  TableRef table;
+  Expr where;
+};
 
 // Builders.
 template <class T>
-Expr make(T node) { return std::make_shared<const ExprNode>(ExprNode{std::move(node)}); }
-inline Expr column(std::string table, std::string name) { return make(ColumnRef{std::move(table), std::move(name)}); }
+Expr make(T node) {
+  return std::make_shared<const ExprNode>(ExprNode{std::move(node)});
+}
+inline Expr column(std::string table, std::string name) {
+  return make(ColumnRef{std::move(table), std::move(name)});
+}
 inline Expr param(Value value) { return make(Param{std::move(value)}); }
 inline Expr literal(std::string trusted) { return make(LiteralSql{std::move(trusted)}); }
-inline Expr binary(BinaryOp op, Expr l, Expr r) { return make(Binary{op, std::move(l), std::move(r)}); }
+inline Expr binary(BinaryOp op, Expr l, Expr r) {
+  return make(Binary{op, std::move(l), std::move(r)});
+}
 inline Expr eq(Expr l, Expr r) { return binary(BinaryOp::kEq, std::move(l), std::move(r)); }
 inline Expr negate(Expr e) { return make(Not{std::move(e)}); }
 inline Expr is_null(Expr e) { return make(IsNull{std::move(e), false}); }

@@ -1,20 +1,21 @@
 // A database: pools, lanes and transactions behind one interface; one implementation a dialect.
 //
-//   auto db = co_await open(options, io_pool);                       // Result<std::unique_ptr<Database>>
-//   CO_TRY(Rows rows, co_await db->run(ctx, render(select, db->dialect())));      // autocommit
-//   CO_TRY(int64_t id, co_await transact<int64_t>(*db, ctx, [&](Transaction& tx) -> Task<Result<int64_t>> {
-//     CO_TRY(Rows r, co_await tx.run(ctx, statement)); ... }));       // commit on value, rollback on error
+//   auto db = co_await open(options, io_pool);                       //
+//   Result<std::unique_ptr<Database>> CO_TRY(Rows rows, co_await db->run(ctx, render(select,
+//   db->dialect())));      // autocommit CO_TRY(int64_t id, co_await transact<int64_t>(*db, ctx,
+//   [&](Transaction& tx) -> Task<Result<int64_t>> {
+//     CO_TRY(Rows r, co_await tx.run(ctx, statement)); ... }));       // commit on value, rollback
+//     on error
 //
 // The function given to `transact` may run more than once: it is repeated on serialization failure,
-// deadlock or a connection lost before COMMIT was sent. It must not touch anything but the transaction
-// and its own locals (reset them at its start).
+// deadlock or a connection lost before COMMIT was sent. It must not touch anything but the
+// transaction and its own locals (reset them at its start).
 //
-// Errors of `run` (Error.id): UNIQUE_VIOLATION (409->400 above; `field` = comma list of columns when the
-// database tells, `internal` = constraint), NOT_NULL_VIOLATION (field), CHECK_VIOLATION,
-// VALUE_OUT_OF_RANGE, INVALID_VALUE, SERIALIZATION_FAILURE, DEADLOCK, UNKNOWN_TABLE_OR_COLUMN, SQL_SYNTAX,
-// DATABASE_UNAVAILABLE (503), DATABASE_TIMEOUT (504), DATABASE_ERROR (500). Text of the database goes
-// into `internal`.
-// Thread rule: call from io threads; safe from any of them.
+// Errors of `run` (Error.id): UNIQUE_VIOLATION (409->400 above; `field` = comma list of columns
+// when the database tells, `internal` = constraint), NOT_NULL_VIOLATION (field), CHECK_VIOLATION,
+// VALUE_OUT_OF_RANGE, INVALID_VALUE, SERIALIZATION_FAILURE, DEADLOCK, UNKNOWN_TABLE_OR_COLUMN,
+// SQL_SYNTAX, DATABASE_UNAVAILABLE (503), DATABASE_TIMEOUT (504), DATABASE_ERROR (500). Text of the
+// database goes into `internal`. Thread rule: call from io threads; safe from any of them.
 #pragma once
 
 #include <functional>
@@ -39,15 +40,15 @@ struct Options {
   std::string host = "localhost";                     // comma list for failover
   int port = 0;                                       // 0: the dialect's default
   std::string database, user, password;
-  std::string schema;                                 // PostgreSQL; empty = public
-  std::string ssl_mode, ssl_ca, ssl_key, ssl_cert;    // value or file path
+  std::string schema;                               // PostgreSQL; empty = public
+  std::string ssl_mode, ssl_ca, ssl_key, ssl_cert;  // value or file path
   bool ssl_reject_unauthorized = true;
-  int pool_max = 5, pool_min = 0;                     // connections for transactions, per process
+  int pool_max = 5, pool_min = 0;  // connections for transactions, per process
   int pool_idle_ms = 10000, pool_acquire_ms = 60000, pool_evict_ms = 1000, pool_max_uses = 0;
-  int lanes_per_thread = 1;                           // PostgreSQL pipelined connections
-  int lane_timeout_ms = 5000;                         // statement_timeout on lanes
-  int failover_wait_ms = 30000;                       // DB_FAILOVER_WAIT
-  bool log_statements = false;                        // DB_LOGGING
+  int lanes_per_thread = 1;      // PostgreSQL pipelined connections
+  int lane_timeout_ms = 5000;    // statement_timeout on lanes
+  int failover_wait_ms = 30000;  // DB_FAILOVER_WAIT
+  bool log_statements = false;   // DB_LOGGING
   Options() = default;
 };
 

@@ -17,9 +17,9 @@ namespace halcyon::sql {
 // Storage type of a column. length: VARCHAR length; precision/scale: DECIMAL or fractional seconds.
 struct ColumnType {
   Type type = Type::kText;
-  int length = 0;        // kText: 0 = TEXT, else VARCHAR(length)
+  int length = 0;  // kText: 0 = TEXT, else VARCHAR(length)
   int precision = 0, scale = 0;
-  std::string text_size; // MySQL: "", "tiny", "medium", "long"
+  std::string text_size;      // MySQL: "", "tiny", "medium", "long"
   bool native_array = false;  // PostgreSQL native array of `type`; JSON elsewhere
   bool operator==(const ColumnType&) const = default;
 };
@@ -29,7 +29,7 @@ struct ColumnSpec {
   ColumnType type;
   bool nullable = true;
   bool primary_key = false;
-  bool auto_increment = false;     // identity / AUTO_INCREMENT / INTEGER PRIMARY KEY AUTOINCREMENT
+  bool auto_increment = false;  // identity / AUTO_INCREMENT / INTEGER PRIMARY KEY AUTOINCREMENT
   std::optional<Value> default_value;
 };
 struct IndexSpec {
@@ -47,27 +47,39 @@ struct TableSpec {
 
 std::string index_name(std::string_view table, const IndexSpec& index);
 std::vector<std::string> create_table(const TableSpec& table, const Dialect& dialect);
-std::vector<std::string> drop_table(const std::string& schema, const std::string& table, const Dialect& dialect);
-std::vector<std::string> rename_table(const std::string& schema, const std::string& from, const std::string& to, const Dialect& dialect);
-std::vector<std::string> add_column(const TableSpec& table, const ColumnSpec& column, const Dialect& dialect);
-std::vector<std::string> drop_column(const TableSpec& table, const std::string& column, const Dialect& dialect);
-std::vector<std::string> rename_column(const TableSpec& table, const std::string& from, const std::string& to, const Dialect& dialect);
-// Changes type, nullability or default. `table` describes the table as it will be (SQLite rebuilds it).
-std::vector<std::string> alter_column(const TableSpec& table, const ColumnSpec& from, const ColumnSpec& to, const Dialect& dialect);
-std::vector<std::string> create_index(const TableSpec& table, const IndexSpec& index, const Dialect& dialect);
-std::vector<std::string> drop_index(const TableSpec& table, const std::string& name, const Dialect& dialect);
+std::vector<std::string> drop_table(const std::string& schema, const std::string& table,
+                                    const Dialect& dialect);
+std::vector<std::string> rename_table(const std::string& schema, const std::string& from,
+                                      const std::string& to, const Dialect& dialect);
+std::vector<std::string> add_column(const TableSpec& table, const ColumnSpec& column,
+                                    const Dialect& dialect);
+std::vector<std::string> drop_column(const TableSpec& table, const std::string& column,
+                                     const Dialect& dialect);
+std::vector<std::string> rename_column(const TableSpec& table, const std::string& from,
+                                       const std::string& to, const Dialect& dialect);
+// Changes type, nullability or default. `table` describes the table as it will be (SQLite rebuilds
+// it).
+std::vector<std::string> alter_column(const TableSpec& table, const ColumnSpec& from,
+                                      const ColumnSpec& to, const Dialect& dialect);
+std::vector<std::string> create_index(const TableSpec& table, const IndexSpec& index,
+                                      const Dialect& dialect);
+std::vector<std::string> drop_index(const TableSpec& table, const std::string& name,
+                                    const Dialect& dialect);
 std::string type_text(const ColumnType& type, const Dialect& dialect);
 
 // What is really there.
 struct TableInfo {
   std::string name;
   bool is_view = false;
-  std::vector<ColumnSpec> columns;       // types mapped back; unknown ones as kText with `raw_types`
-  std::vector<std::string> raw_types;    // as the database prints them, parallel to columns
+  std::vector<ColumnSpec> columns;     // types mapped back; unknown ones as kText with `raw_types`
+  std::vector<std::string> raw_types;  // as the database prints them, parallel to columns
   std::vector<std::string> primary_key;
   std::vector<IndexSpec> indexes;
 };
-Task<Result<std::vector<std::string>>> list_tables(Executor& db, const Context& ctx, const std::string& schema, bool views);
-Task<Result<std::optional<TableInfo>>> describe_table(Executor& db, const Context& ctx, const std::string& schema, const std::string& table);
+Task<Result<std::vector<std::string>>> list_tables(Executor& db, const Context& ctx,
+                                                   const std::string& schema, bool views);
+Task<Result<std::optional<TableInfo>>> describe_table(Executor& db, const Context& ctx,
+                                                      const std::string& schema,
+                                                      const std::string& table);
 
 }  // namespace halcyon::sql

@@ -10,8 +10,8 @@
 
 namespace halcyon::sql {
 
-// A statement ready to run. `text` is stable for one shape of tree (values are in `params`), so that
-// drivers prepare it once per connection.
+// A statement ready to run. `text` is stable for one shape of tree (values are in `params`), so
+// that drivers prepare it once per connection.
 struct Statement {
   std::string text;
   std::vector<Value> params;
@@ -30,21 +30,25 @@ struct Rendering {
 class Dialect {
  public:
   virtual ~Dialect() = default;
-  virtual DialectKind kind() const = 0;            // for messages and app:getInfo, not for branching
-  virtual std::string_view name() const = 0;       // "postgres", "mysql", "mariadb", "sqlite"
-  virtual bool has_returning() const = 0;          // INSERT ... RETURNING
+  virtual DialectKind kind() const = 0;       // for messages and app:getInfo, not for branching
+  virtual std::string_view name() const = 0;  // "postgres", "mysql", "mariadb", "sqlite"
+  virtual bool has_returning() const = 0;     // INSERT ... RETURNING
   virtual bool has_transactional_ddl() const = 0;
-  virtual size_t max_params() const = 0;           // per statement
+  virtual size_t max_params() const = 0;  // per statement
 
   virtual void quote(std::string& out, std::string_view identifier) const = 0;
-  virtual void placeholder(Rendering& out, const Value& value) const = 0;  // appends $1 or ? and the value
+  virtual void placeholder(Rendering& out,
+                           const Value& value) const = 0;  // appends $1 or ? and the value
   virtual void like(Rendering& out, const Like& like) const = 0;
   virtual void call(Rendering& out, const Call& call) const = 0;
   virtual void cast(Rendering& out, const Cast& cast) const = 0;
-  virtual void order(Rendering& out, const Order& order) const = 0;         // with NULLS handling
-  virtual void limit(Rendering& out, const std::optional<int64_t>& limit, const std::optional<int64_t>& offset) const = 0;
-  virtual void insert_tail(Rendering& out, const Insert& insert) const = 0; // conflict clause, RETURNING
-  virtual std::string_view insert_verb(const Insert& insert) const = 0;     // "INSERT", "INSERT IGNORE"
+  virtual void order(Rendering& out, const Order& order) const = 0;  // with NULLS handling
+  virtual void limit(Rendering& out, const std::optional<int64_t>& limit,
+                     const std::optional<int64_t>& offset) const = 0;
+  virtual void insert_tail(Rendering& out,
+                           const Insert& insert) const = 0;  // conflict clause, RETURNING
+  virtual std::string_view insert_verb(
+      const Insert& insert) const = 0;  // "INSERT", "INSERT IGNORE"
 };
 
 // Tree to text. Pure; throws std::logic_error only for trees that cannot mean anything.

@@ -1,7 +1,8 @@
 // Values that go into SQL as parameters and rows that come out.
 //
-// Every driver hands out cells as text (what PostgreSQL prints with DateStyle ISO, TimeZone UTC), so
-// that layers above turn rows into JSON one way only. The text forms are the same on all dialects:
+// Every driver hands out cells as text (what PostgreSQL prints with DateStyle ISO, TimeZone UTC),
+// so that layers above turn rows into JSON one way only. The text forms are the same on all
+// dialects:
 //   boolean "true"/"false"; integers and decimals plain; double shortest round-trip;
 //   date "2026-01-31"; time "HH:MM:SS[.fff]"; timestamp "YYYY-MM-DD HH:MM:SS[.fff]" (no zone);
 //   timestamptz the same, in UTC, without a suffix; bytes raw; json its text; uuid lower case.
@@ -19,15 +20,30 @@
 namespace halcyon::sql {
 
 enum class Type : uint8_t {
-  kUnknown, kBoolean, kInt32, kInt64, kReal, kDouble, kDecimal, kText, kBytes, kJson, kJsonb,
-  kDate, kTime, kTimestamp, kTimestampTz, kUuid,
+  kUnknown,
+  kBoolean,
+  kInt32,
+  kInt64,
+  kReal,
+  kDouble,
+  kDecimal,
+  kText,
+  kBytes,
+  kJson,
+  kJsonb,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kUuid,
 };
 
 struct Null {
   bool operator==(const Null&) const = default;
 };
 
-// One parameter. Text-like types (decimal, dates in the text forms above, json, uuid) travel as string.
+// One parameter. Text-like types (decimal, dates in the text forms above, json, uuid) travel as
+// string.
 struct Value {
   std::variant<Null, bool, int64_t, double, std::string> data;
   Type type = Type::kUnknown;
@@ -49,7 +65,9 @@ struct Cell {
   const char* data = nullptr;
   int32_t length = -1;  // -1: NULL
   bool is_null() const { return length < 0; }
-  std::string_view text() const { return is_null() ? std::string_view{} : std::string_view(data, static_cast<size_t>(length)); }
+  std::string_view text() const {
+    return is_null() ? std::string_view{} : std::string_view(data, static_cast<size_t>(length));
+  }
 };
 
 // The answer of one statement. Cheap to move; cells live as long as the Rows (shared owner).
