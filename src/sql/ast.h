@@ -25,13 +25,14 @@ struct ExprNode;
 struct Select;
 using Expr = std::shared_ptr<const ExprNode>;  // nullptr = absent
 
+// kDiv is division of doubles, NULL when the divisor is 0. kConcat is NULL when a part is.
 enum class BinaryOp { kEq, kNe, kLt, kLe, kGt, kGe, kAdd, kSub, kMul, kDiv, kConcat };
 enum class LikeKind {
   kContains,
   kStartsWith,
   kEndsWith,
   kPattern
-};  // kPattern: % and _ are wild cards
+};  // kPattern: % and _ are wild cards, backslash escapes
 
 // Functions whose text differs by dialect; each dialect renders all of them (sql/dialect.h).
 enum class Fn {
@@ -42,7 +43,7 @@ enum class Fn {
   kMin,
   kMax,  // aggregates; kCount without args = count(*)
   kSumDistinct,
-  kAvgDistinct,
+  kAvgDistinct,  // averages are doubles
   kLower,
   kUpper,
   kLength,
@@ -54,6 +55,7 @@ enum class Fn {
   kJsonArraySameSet,   // (json, json array param) -> bool: same members, order and repeats ignored
   kJsonExtractText,    // (json, literal dotted path as kText param) -> text or NULL
   kDateFormat,  // (timestamp, kText literal of YYYY MM DD hh mm ss Q W, int offset minutes) -> text
+                // hh = 00..23, Q = 1..4, W = ISO week 01..53, [text] = verbatim
   kRegexMatch,
   kRegexMatchCi,  // (text, pattern) -> bool
   kAbs,
@@ -173,7 +175,8 @@ struct Select {
   Expr having;
   std::vector<Order> order_by;
   std::optional<int64_t> limit, offset;
-  bool for_update = false;  // no-op on SQLite (its writer is alone)
+  bool for_update = false;   // rows of `from`; no-op on SQLite (its writer is alone)
+  bool skip_locked = false;  // with for_update: pass over rows that others have locked
 };
 struct Assignment {
   std::string column;
@@ -186,7 +189,7 @@ struct Insert {
   std::shared_ptr<const Select> from_select;
   bool ignore_conflicts = false;              // ON CONFLICT DO NOTHING / INSERT IGNORE
   std::vector<std::string> conflict_columns;  // with `on_conflict_set`: upsert
-  std::vector<Assignment> on_conflict_set;
+  std::vector<Assignment> on_conflict_set;    // column("excluded", x) = the value to be inserted
   std::vector<std::string>
       returning;  // PostgreSQL, SQLite, MariaDB; MySQL: see Dialect::has_returning
 };

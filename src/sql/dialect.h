@@ -21,18 +21,23 @@ struct Statement {
 
 enum class DialectKind { kSqlite, kPostgres, kMysql, kMariadb };
 
-// State while rendering: text so far and collected parameters.
+// State while rendering: text so far, collected parameters, and what the inner parts must know of
+// the statement they stand in.
 struct Rendering {
   std::string text;
   std::vector<Value> params;
+  std::string_view target;      // table of the UPDATE or DELETE being rendered, else empty
+  std::string_view bare_alias;  // columns of this alias are written without it
+  bool in_upsert = false;       // column("excluded", x) means the row that was to be inserted
 };
 
 class Dialect {
  public:
   virtual ~Dialect() = default;
-  virtual DialectKind kind() const = 0;       // for messages and app:getInfo, not for branching
-  virtual std::string_view name() const = 0;  // "postgres", "mysql", "mariadb", "sqlite"
-  virtual bool has_returning() const = 0;     // INSERT ... RETURNING
+  virtual DialectKind kind() const = 0;           // for messages and app:getInfo, not for branching
+  virtual std::string_view name() const = 0;      // "postgres", "mysql", "mariadb", "sqlite"
+  virtual bool has_returning() const = 0;         // INSERT ... RETURNING; left out where missing
+  virtual bool has_update_returning() const = 0;  // UPDATE ... RETURNING; left out where missing
   virtual bool has_transactional_ddl() const = 0;
   virtual size_t max_params() const = 0;  // per statement
 
@@ -49,6 +54,17 @@ class Dialect {
                            const Insert& insert) const = 0;  // conflict clause, RETURNING
   virtual std::string_view insert_verb(
       const Insert& insert) const = 0;  // "INSERT", "INSERT IGNORE"
+
+  // [schema.]table, quoted. Only PostgreSQL has schemas within a database.
+  virtual void table_name(Rendering& out, std::string_view schema, std::string_view name) const;
+  virtual void concat(Rendering& out, const Binary& node) const;
+  virtual void divide(Rendering& out, const Binary& node) const = 0;
+  virtual void in_select(Rendering& out, const InSelect& node) const;
+  virtual void excluded(Rendering& out, std::string_view column) const;
+  virtual void lock(Rendering& out, const Select& query) const = 0;  // FOR UPDATE
+  virtual void insert_alias(Rendering& out, const Insert& insert) const;
+  virtual void insert_defaults(Rendering& out) const;  // a row of nothing but defaults
+  virtual void delete_head(Rendering& out, const TableRef& table) const;  // DELETE FROM t AS a
 };
 
 // Tree to text. Pure; throws std::logic_error only for trees that cannot mean anything.
