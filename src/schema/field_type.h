@@ -88,6 +88,17 @@ class IdSource {
   virtual int64_t next() = 0;
 };
 void set_id_source(IdSource& source);  // before serving; tests may set their own
+int64_t next_id();
+
+// Hashes the values of password fields; set once at start by the server, so that scrypt (tens of
+// milliseconds) runs on a blocking pool. Without one it runs on the calling thread.
+class PasswordHasher {
+ public:
+  virtual ~PasswordHasher() = default;
+  virtual Task<Result<std::string>> hash(const Context& ctx, std::string password) = 0;
+};
+void set_password_hasher(PasswordHasher& hasher);
+Result<std::string> hash_password_now(std::string_view password);  // PHC: $scrypt$ln=14,...
 
 // Validation rules of reference D.3 (Joi names). One Error per failed rule, id VALIDATION_FAILED.
 std::vector<Error> check_rules(const Field& field, const json::Value& input, bool creating);

@@ -64,6 +64,8 @@ struct Field {
   bool index = false;
   bool hidden = false;    // never in answers
   bool implicit = false;  // made by the server (foreign key, id, createdAt), not a row of `fields`
+  // Dates: filled with the time of creation (unless given) or of every save (always).
+  bool now_on_create = false, now_on_update = false;
   json::Value default_value;  // null: none
   json::Array rules;          // validation rules [{name,args,key}]
   json::Object
