@@ -1,13 +1,18 @@
-// Who is calling and what they may do: sign-in, tokens, API keys, roles, permissions.
+// Who is calling and what they may do: sign-in, tokens, API keys, roles, permissions (reference
+// E.2-E.4, F).
 //
-// Rights come from the tables of reference E.3/E.4, compiled per role into a RoleRights and cached
-// by permission generation; `Identity` is what a request carries. The service functions implement
-// auth:*, roles:*, users:*, apiKeys:*, availableActions:* for api to route.
+// Rights come from the tables of roles, compiled per role set into a RoleRights; an Identity is
+// what a request carries. Both are cached in the process and dropped when a record they rest on
+// changes here (Access::listener) or after a short time, so that a change through another process
+// counts too.
 //
-//   CO_TRY(Identity who, co_await access.identify(ctx, credentials));
-//   CO_TRY_STATUS(access.authorize(who, resource, action));      // 403 NO_PERMISSION
+//   CO_TRY(auto who, co_await access.identify(ctx, credentials, true));
+//   CO_TRY_STATUS(access.authorize(*who, route, target));          // 403 NO_PERMISSION
+//
+// Thread rule: safe from any io thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,10 +27,11 @@ class BlockingPool;
 
 namespace halcyon::access {
 
+class Rights;  // access/rights.h
+
 struct Settings {
-  std::string jwt_secret;  // APP_KEY
-  std::string init_root_email, init_root_password, init_root_nickname, init_root_username;
-  std::string default_lang = "en-US";
+  std::string jwt_secret;                                               // APP_KEY
+  std::string root_email, root_password, root_nickname, root_username;  // INIT_ROOT_*
   Settings() = default;
 };
 
@@ -35,36 +41,48 @@ struct Credentials {
   std::string authenticator;  // X-Authenticator
   std::string role;           // X-Role; empty: default role
   bool event_stream = false;
-  Credentials() = default;
+  bool operator==(const Credentials&) const = default;
 };
 
 struct Identity {
-  data::Caller caller;                                   // user_id empty: not signed in
-  std::shared_ptr<const data::Permissions> permissions;  // never nullptr
-  std::string renewed_token;                             // send as x-new-token when set
-  std::string jti;                                       // session of the token, for sign-out
+  data::Caller caller;                   // user_id empty: not signed in
+  std::shared_ptr<const Rights> rights;  // never nullptr
+  std::string renewed_token;             // send as x-new-token when set
+  std::string jti;                       // session of the token, for sign-out
+  std::string token;
+  const data::Permissions& permissions() const;
+};
+
+// The resource and action of a request, as access judges it.
+struct Request {
+  std::string_view resource;                   // "orders", "customers.orders", "auth"
+  std::string_view action;                     // as called, e.g. "list"
+  const schema::Collection* target = nullptr;  // rows acted on; nullptr for actions without records
+  const schema::Collection* source = nullptr;  // association resources
+  bool record_action = false;                  // one of reference B on a collection
 };
 
 class Access {
  public:
-  Access(sql::Database& db, schema::Catalog& catalog, runtime::BlockingPool& hashing,
-         Settings settings);
+  Access(sql::Database& db, schema::Catalog& catalog, data::Writer& writer,
+         runtime::BlockingPool& hashing, Settings settings);
   ~Access();
 
-  // Definitions of users, roles, rolesUsers, authenticators, tokens, apiKeys, permissions tables.
+  // Definitions of users, roles, tokens, API keys and permission tables, for schema::Catalog.
   static std::vector<json::Object> builtin_collections();
-  Task<Status> install(const Context& ctx);  // seeds roles, root user, authenticator; loads rights
+  // Seeds roles, the root user and the authenticator where absent. Several processes may do so at
+  // once.
+  Task<Status> install(const Context& ctx);
 
-  // Reference F.3, F.5. Errors: 401 with the codes of F.4. `required` false (public actions): a
-  // missing or bad token gives an anonymous identity instead of an error.
-  Task<Result<Identity>> identify(const Context& ctx, Credentials credentials, bool required);
+  // Reference F.3, F.5. Errors: 401 with the codes of F.4. Not `required`: a missing or bad token
+  // gives an anonymous identity instead.
+  Task<Result<std::shared_ptr<const Identity>>> identify(const Context& ctx,
+                                                         Credentials credentials, bool required);
+  // The same from the cache only, without suspending: nullptr when it is not there.
+  std::shared_ptr<const Identity> cached_identity(const Credentials& credentials) const;
 
-  // Reference F.6 steps 1-3 for resource:action ("orders", "customers.orders", "auth", ...).
-  // `target` is the collection behind the resource, or nullptr. Public actions never get here.
-  Status authorize(const Identity& who, std::string_view resource, std::string_view action,
-                   const schema::Collection* target) const;
-  bool is_public(std::string_view resource, std::string_view action) const;
-  bool needs_only_login(std::string_view resource, std::string_view action) const;
+  // Reference F.6 steps 1 to 3. Error 403 NO_PERMISSION.
+  Status authorize(const Identity& who, const Request& request) const;
 
   // auth:* (reference F.1). Results are the `data` of the answer.
   Task<Result<json::Value>> sign_in(const Context& ctx, std::string authenticator,
@@ -75,27 +93,31 @@ class Access {
   Task<Result<json::Value>> check(const Context& ctx, const Identity& who);
   Task<Result<json::Value>> change_password(const Context& ctx, const Identity& who,
                                             json::Object values);
-
-  // roles:check and relatives. Result: {"data":..., "meta":...} parts.
   Task<Result<data::Answer>> roles_check(const Context& ctx, const Identity& who);
 
-  // Other custom actions by "resource:action" (users:updateProfile, roles:setSystemRoleMode,
-  // apiKeys:create, availableActions:list, roles.resources:..., dataSources.roles:..., ...).
-  // nullptr when access has no such action.
-  using Action = std::function<Task<Result<data::Answer>>(const data::Call&, const Identity&,
-                                                          data::Target, data::Params)>;
-  const Action* find_action(std::string_view resource_and_action) const;
+  // Further actions of this module, by "resource:action": users:updateProfile, apiKeys:create, ...
+  enum class Need { kPublic, kLogin, kPermission };
+  struct Action {
+    std::string resource, name, summary;
+    Need need = Need::kPermission;
+    bool has_body = false;
+    // `source_id`: of association resources such as roles/admin/dataSourcesCollections:list.
+    std::function<Task<Result<data::Answer>>(const data::Call&, const Identity&, data::Params,
+                                             std::string source_id)>
+        run;
+  };
+  std::vector<Action> actions();
 
-  // Hooks: records of access' own collections changed (drop caches, default roles of new users,
-  // ...).
+  // Told of every change of records: drops caches, gives new users their role, ...
   data::ChangeListener& listener();
 
-  // halcyon user: creates the account as root administrator or resets its password.
-  Task<Status> create_or_reset_admin(const Context& ctx, std::string account, std::string email,
+  // halcyon user: makes an administrator (role root) or resets the password of an account.
+  Task<Status> create_or_reset_admin(const Context& ctx, std::string username, std::string email,
                                      std::string password);
 
+  struct Impl;  // access/impl_internal.h
+
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

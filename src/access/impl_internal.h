@@ -1,0 +1,95 @@
+// The inside of Access, shared by its .cpp files: caches, sessions, sign-in, actions.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <shared_mutex>
+#include <unordered_map>
+
+#include "access/access.h"
+#include "access/rights.h"
+#include "access/store.h"
+#include "access/token.h"
+#include "runtime/blocking_pool.h"
+
+namespace halcyon::access {
+
+// How long a cached identity or role is trusted without looking: bounds how late a change made by
+// another process takes effect.
+constexpr std::chrono::milliseconds kCacheLife{1000};
+
+struct TokenPolicy {
+  int64_t token_seconds = 24 * 3600;        // tokenExpirationTime
+  int64_t session_seconds = 7 * 24 * 3600;  // sessionExpirationTime
+  int64_t renew_seconds = 24 * 3600;        // expiredTokenRenewLimit
+};
+
+struct Access::Impl : data::ChangeListener {
+  Impl(sql::Database& database, schema::Catalog& cat, data::Writer& write,
+       runtime::BlockingPool& pool, Settings s)
+      : db(database),
+        catalog(cat),
+        hashing(pool),
+        settings(std::move(s)),
+        store(database, cat, write) {}
+
+  sql::Database& db;
+  schema::Catalog& catalog;
+  runtime::BlockingPool& hashing;
+  Settings settings;
+  Store store;
+
+  // sessions.cpp
+  Task<Result<std::shared_ptr<const Identity>>> identify(const Context& ctx,
+                                                         const Credentials& credentials);
+  Task<Result<std::string>> renew(const Context& ctx, Claims claims, const TokenPolicy& policy,
+                                  const Credentials& by);
+  Task<Status> choose_role(const Context& ctx, Identity& who, const Claims& claims,
+                           const Credentials& by);
+  Task<Result<TokenPolicy>> token_policy(const Context& ctx);
+  Task<Status> not_blocked(const Context& ctx, const std::string& token);
+  Task<Result<json::Object>> start_session(const Context& ctx, json::Object user,
+                                           std::string authenticator);
+  void forget();
+
+  // role_rights.cpp
+  Task<Result<std::shared_ptr<const RoleRights>>> role(const Context& ctx, std::string name);
+  Task<Result<std::shared_ptr<const Rights>>> rights(const Context& ctx,
+                                                     const std::vector<std::string>& roles);
+  Task<Result<std::string>> role_mode(const Context& ctx);
+
+  // passwords: on the hashing pool, never on an io thread.
+  Task<Result<bool>> password_matches(std::string password, std::string stored);
+  Task<Result<int64_t>> user_with_password(const Context& ctx, std::string account,
+                                           std::string password);
+
+  // data::ChangeListener
+  Task<Status> in_transaction(const data::Call& call, sql::Executor& tx,
+                              const data::Change& change) override;
+  void committed(const std::vector<data::Change>& changes) override;
+
+  struct CachedIdentity {
+    std::shared_ptr<const Identity> identity;
+    runtime::Clock::time_point until;
+  };
+  struct CachedRole {
+    std::shared_ptr<const RoleRights> role;
+    runtime::Clock::time_point until;
+  };
+  struct Renewed {
+    std::string token;
+    runtime::Clock::time_point until;
+  };
+  mutable std::shared_mutex mutex;
+  StringMap<CachedIdentity> identities;  // by identity_key()
+  StringMap<CachedRole> roles;
+  StringMap<Renewed>
+      renewed;           // by old jti: concurrent requests with one old token get one new token
+  uint64_t version = 0;  // counts forget(): what was read before is not cached after
+};
+
+std::string identity_key(const Credentials& credentials);
+Error unauthenticated(std::string id, std::string message);
+int64_t now_ms();  // wall clock, milliseconds since the epoch
+
+}  // namespace halcyon::access

@@ -1,0 +1,67 @@
+// What follows from changes of access' own records: caches are dropped, new users get a role, and
+// some records may not go (reference E.2 to E.4).
+#include "access/impl_internal.h"
+
+namespace halcyon::access {
+namespace {
+
+bool rights_rest_on(std::string_view collection) {
+  for (std::string_view name :
+       {"users", "roles", "rolesUsers", "dataSourcesRoles", "dataSourcesRolesResources",
+        "dataSourcesRolesResourcesActions", "dataSourcesRolesResourcesScopes", "tokenBlacklist",
+        "tokenControlConfig", "systemSettings", "apiKeys"}) {
+    if (collection == name) return true;
+  }
+  return false;
+}
+
+std::unexpected<Error> fixed(std::string message) {
+  return fail(Code::kPermissionDenied, "PROTECTED_RECORD", std::move(message));
+}
+
+bool is_key(const json::Value& key, std::string_view text) {
+  return key.is_string() && json::as_view(key) == text;
+}
+
+}  // namespace
+
+Task<Status> Access::Impl::in_transaction(const data::Call& call, sql::Executor& tx,
+                                          const data::Change& change) {
+  const std::string& name = change.collection->name;
+  const bool destroys = change.kind == data::Change::Kind::kDestroy;
+  if (destroys && name == "users" && change.key == json::Value(1)) {
+    co_return fixed("The first user cannot be deleted.");
+  }
+  if (destroys && name == "roles" &&
+      (is_key(change.key, "root") || is_key(change.key, "admin") || is_key(change.key, "member"))) {
+    co_return fixed("The built-in roles cannot be deleted.");
+  }
+  if (destroys && name == "dataSources" && is_key(change.key, "main")) {
+    co_return fixed("The main data source cannot be deleted.");
+  }
+  if (change.kind == data::Change::Kind::kCreate && name == "users" &&
+      json::find(change.record, "roles") == nullptr) {
+    const auto* links = call.model->find("rolesUsers");
+    CO_TRY(auto role, co_await store.find_one(call.ctx, "roles",
+                                              Store::Query(json::Object{{"default", true}})));
+    if (links == nullptr || !role) co_return Status{};
+    CO_TRY(auto made,
+           co_await store.create(call.ctx, "rolesUsers",
+                                 json::Object{{"userId", change.key},
+                                              {"roleName", json::get_string(*role, "name")},
+                                              {"default", true}},
+                                 &tx));
+  }
+  co_return Status{};
+}
+
+void Access::Impl::committed(const std::vector<data::Change>& changes) {
+  for (const auto& change : changes) {
+    if (rights_rest_on(change.collection->name)) {
+      forget();
+      return;
+    }
+  }
+}
+
+}  // namespace halcyon::access

@@ -1,0 +1,46 @@
+// What the actions of api work with; made once by server and alive as long as the process serves.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "access/access.h"
+#include "api/action.h"
+#include "data/records.h"
+#include "schema/catalog.h"
+#include "sql/database.h"
+
+namespace halcyon::api {
+
+struct Settings {
+  std::string version;
+  std::string base_path = "/api/";
+  std::string language = "en-US";
+  std::string log_level = "info";
+  std::vector<std::string> cors_whitelist;  // empty: any origin, without credentials
+  bool acl_meta = true;                     // X-With-ACL-Meta is honoured
+  Settings() = default;
+};
+
+struct Services {
+  Settings settings;
+  sql::Database& db;
+  schema::Catalog& catalog;
+  access::Access& access;
+  data::Writer& writer;
+  data::CountCache* counts = nullptr;
+
+  // A data call on behalf of the request's user.
+  data::Call data_call(const Call& call) const;
+  // The same with every right: for actions whose own gate already decided.
+  data::Call internal_call(const Call& call) const;
+};
+
+// Each adds the actions of one topic. The order does not matter.
+void add_record_actions(ActionTable& table, const Services& services);
+void add_collection_actions(ActionTable& table, const Services& services);
+void add_auth_actions(ActionTable& table, const Services& services);
+void add_system_actions(ActionTable& table, const Services& services);
+void add_openapi_actions(ActionTable& table, const Services& services);
+
+}  // namespace halcyon::api
