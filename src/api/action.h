@@ -4,7 +4,8 @@
 // document is generated from it. Record actions (list, create, ...) are entries with resource "*".
 //
 //   table.add({.resource = "app", .name = "getInfo", .access = Gate::kPublic,
-//              .summary = "Version and database", .run = [&](Call& call) -> Task<Result<Reply>> {...}});
+//              .summary = "Version and database", .run = [&](Call& call) -> Task<Result<Reply>>
+//              {...}});
 #pragma once
 
 #include <functional>
@@ -30,11 +31,11 @@ struct Call {
   Route route;
   std::string method;
   data::Params params;
-  access::Identity who;
+  std::shared_ptr<const access::Identity> who;  // never nullptr once the action runs
   std::shared_ptr<const schema::Snapshot> model;
-  data::Target target;                  // set when the resource is a collection or its association
-  std::string authenticator;            // X-Authenticator
-  std::string host;                     // for links in documents
+  data::Target target;        // set when the resource is a collection or its association
+  std::string authenticator;  // X-Authenticator
+  std::string host;           // for links in documents
   std::vector<std::pair<std::string, std::string>> reply_headers;
 
   // The body as an object; 400 INVALID_BODY when it is something else. An absent body is {}.
@@ -53,7 +54,8 @@ struct Reply {
 
   Reply() = default;
   explicit Reply(const json::Value& value) : data(json::dump(value)) {}
-  explicit Reply(data::Answer answer) : data(std::move(answer.data)), meta(std::move(answer.meta)) {}
+  explicit Reply(data::Answer answer)
+      : data(std::move(answer.data)), meta(std::move(answer.meta)) {}
 };
 
 enum class Gate {
@@ -66,8 +68,8 @@ struct Action {
   std::string resource;  // "orders", "customers.orders", or "*" for every collection
   std::string name;
   Gate access = Gate::kPermission;
-  std::string summary;   // one line for the OpenAPI document
-  json::Object body = {};     // JSON schema of the body, empty: none
+  std::string summary;     // one line for the OpenAPI document
+  json::Object body = {};  // JSON schema of the body, empty: none
   std::function<Task<Result<Reply>>(Call&)> run;
 };
 

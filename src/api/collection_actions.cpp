@@ -1,6 +1,6 @@
-// collections:*, fields:*, collections/<name>/fields:*, dbViews:*, sqlCollection:*, mainDataSource:*,
-// dataSources:* of the main source (reference D.1, E.5). The model is served from the snapshot, so
-// lists cost no database call; changes go through the catalogue.
+// collections:*, fields:*, collections/<name>/fields:*, dbViews:*, sqlCollection:*,
+// mainDataSource:*, dataSources:* of the main source (reference D.1, E.5). The model is served from
+// the snapshot, so lists cost no database call; changes go through the catalogue.
 #include "api/services.h"
 #include "data/read/memory_query.h"
 
@@ -24,12 +24,14 @@ bool wants_fields(const data::Params& params) {
 json::Array fields_json(const schema::Collection& collection) {
   json::Array list;
   for (const auto& field : collection.fields) {
-    if (!field.implicit || field.key.empty() == false) list.push_back(schema::field_json(field, collection));
+    if (!field.implicit || field.key.empty() == false)
+      list.push_back(schema::field_json(field, collection));
   }
   return list;
 }
 
-Result<std::shared_ptr<const schema::Collection>> find_collection(const Call& call, const std::string& name) {
+Result<std::shared_ptr<const schema::Collection>> find_collection(const Call& call,
+                                                                  const std::string& name) {
   // By name (the filter target key) or by uid.
   auto it = call.model->collections.find(name);
   if (it != call.model->collections.end()) return it->second;
@@ -74,7 +76,8 @@ Task<Result<Reply>> get_collection(Call& call) {
 
 Task<Result<Reply>> create_collection(const Services& services, Call& call) {
   CO_TRY(json::Object definition, call.body_object());
-  CO_TRY(json::Object made, co_await services.catalog.create_collection(call.ctx, std::move(definition)));
+  CO_TRY(json::Object made,
+         co_await services.catalog.create_collection(call.ctx, std::move(definition)));
   co_return Reply(json::Value(std::move(made)));
 }
 
@@ -82,8 +85,8 @@ Task<Result<Reply>> update_collection(const Services& services, Call& call) {
   CO_TRY(std::string key, call.key_text());
   CO_TRY(auto collection, find_collection(call, key));
   CO_TRY(json::Object changes, call.body_object());
-  CO_TRY(json::Object made,
-         co_await services.catalog.update_collection(call.ctx, collection->name, std::move(changes)));
+  CO_TRY(json::Object made, co_await services.catalog.update_collection(call.ctx, collection->name,
+                                                                        std::move(changes)));
   co_return Reply(json::Value(json::Array{std::move(made)}));
 }
 
@@ -91,7 +94,8 @@ Task<Result<Reply>> update_collection(const Services& services, Call& call) {
 Result<std::vector<std::string>> collection_names(const Call& call) {
   std::vector<std::string> names;
   auto add = [&](const json::Value& key) -> Status {
-    if (!key.is_string()) return invalid("INVALID_FILTER_BY_TK", "filterByTk must be collection names.");
+    if (!key.is_string())
+      return invalid("INVALID_FILTER_BY_TK", "filterByTk must be collection names.");
     TRY(auto collection, find_collection(call, std::string(json::as_view(key))));
     names.push_back(collection->name);
     return {};
@@ -121,7 +125,8 @@ Task<Result<Reply>> set_fields(const Services& services, Call& call) {
   CO_TRY(auto collection, find_collection(call, key));
   CO_TRY(json::Object body, call.body_object());
   const json::Array* fields = json::get_array(body, "fields");
-  if (fields == nullptr) co_return invalid("INVALID_BODY", "The body must hold \"fields\", a list of definitions.");
+  if (fields == nullptr)
+    co_return invalid("INVALID_BODY", "The body must hold \"fields\", a list of definitions.");
   CO_TRY_STATUS(co_await services.catalog.set_fields(call.ctx, collection->name, *fields));
   co_return Reply(json::Value("ok"));
 }
@@ -132,19 +137,21 @@ Task<Result<Reply>> apply_collection(const Services& services, Call& call) {
     CO_TRY(std::string key, call.key_text());
     definition["name"] = key;
   }
-  CO_TRY(json::Object made, co_await services.catalog.apply_collection(call.ctx, std::move(definition)));
+  CO_TRY(json::Object made,
+         co_await services.catalog.apply_collection(call.ctx, std::move(definition)));
   co_return Reply(json::Value(std::move(made)));
 }
 
 Task<Result<Reply>> move_collection(const Services& services, Call& call) {
   CO_TRY_STATUS(co_await services.catalog.move_collection(
-      call.ctx, json::get_string(call.params.extra, "sourceId"), json::get_string(call.params.extra, "targetId"),
+      call.ctx, json::get_string(call.params.extra, "sourceId"),
+      json::get_string(call.params.extra, "targetId"),
       json::get_string(call.params.extra, "method")));
   co_return Reply(json::Value("ok"));
 }
 
-// The collection of fields:* requests: from the path (collections/<name>/fields), else from the values,
-// the filter, or the uid of the field.
+// The collection of fields:* requests: from the path (collections/<name>/fields), else from the
+// values, the filter, or the uid of the field.
 struct FieldAddress {
   std::shared_ptr<const schema::Collection> collection;
   const schema::Field* field = nullptr;
@@ -167,7 +174,8 @@ Result<FieldAddress> find_field(const Call& call, bool need_field) {
     if (address.collection != nullptr && address.collection != collection) continue;
     for (const auto& field : collection->fields) {
       const bool by_name = address.collection != nullptr && field.name == key;
-      if (by_name || (!field.key.empty() && field.key == key)) return FieldAddress{collection, &field};
+      if (by_name || (!field.key.empty() && field.key == key))
+        return FieldAddress{collection, &field};
     }
   }
   return fail(Code::kNotFound, "UNKNOWN_FIELD", "There is no field \"" + key + "\".");
@@ -203,9 +211,11 @@ Task<Result<Reply>> create_field(const Services& services, Call& call, bool appl
   definition.erase("collectionName");
   json::Object made;
   if (apply) {
-    CO_TRY(made, co_await services.catalog.apply_field(call.ctx, address.collection->name, std::move(definition)));
+    CO_TRY(made, co_await services.catalog.apply_field(call.ctx, address.collection->name,
+                                                       std::move(definition)));
   } else {
-    CO_TRY(made, co_await services.catalog.create_field(call.ctx, address.collection->name, std::move(definition)));
+    CO_TRY(made, co_await services.catalog.create_field(call.ctx, address.collection->name,
+                                                        std::move(definition)));
   }
   co_return Reply(json::Value(std::move(made)));
 }
@@ -213,15 +223,16 @@ Task<Result<Reply>> create_field(const Services& services, Call& call, bool appl
 Task<Result<Reply>> update_field(const Services& services, Call& call) {
   CO_TRY(auto address, find_field(call, true));
   CO_TRY(json::Object changes, call.body_object());
-  CO_TRY(json::Object made, co_await services.catalog.update_field(call.ctx, address.collection->name,
-                                                                   address.field->name, std::move(changes)));
+  CO_TRY(json::Object made,
+         co_await services.catalog.update_field(call.ctx, address.collection->name,
+                                                address.field->name, std::move(changes)));
   co_return Reply(json::Value(json::Array{std::move(made)}));
 }
 
 Task<Result<Reply>> destroy_field(const Services& services, Call& call) {
   CO_TRY(auto address, find_field(call, true));
-  CO_TRY_STATUS(
-      co_await services.catalog.destroy_field(call.ctx, address.collection->name, address.field->name));
+  CO_TRY_STATUS(co_await services.catalog.destroy_field(call.ctx, address.collection->name,
+                                                        address.field->name));
   co_return Reply(json::Value(1));
 }
 
@@ -231,7 +242,8 @@ Task<Result<Reply>> move_field(const Services& services, Call& call) {
     for (const auto& [name, collection] : call.model->collections) {
       if (call.route.source_id && *call.route.source_id != name) continue;
       for (const auto& field : collection->fields) {
-        if (field.key == key || (call.route.source_id && field.name == key)) return FieldAddress{collection, &field};
+        if (field.key == key || (call.route.source_id && field.name == key))
+          return FieldAddress{collection, &field};
       }
     }
     return invalid("INVALID_PARAMETER", "\"" + std::string(parameter) + "\" names no field.");
@@ -241,9 +253,9 @@ Task<Result<Reply>> move_field(const Services& services, Call& call) {
   if (source.collection != target.collection) {
     co_return invalid("INVALID_PARAMETER", "Both fields must be of one collection.");
   }
-  CO_TRY_STATUS(co_await services.catalog.move_field(call.ctx, source.collection->name, source.field->name,
-                                                     target.field->name,
-                                                     json::get_string(call.params.extra, "method")));
+  CO_TRY_STATUS(co_await services.catalog.move_field(
+      call.ctx, source.collection->name, source.field->name, target.field->name,
+      json::get_string(call.params.extra, "method")));
   co_return Reply(json::Value("ok"));
 }
 
@@ -260,7 +272,8 @@ Task<Result<Reply>> get_view(const Services& services, Call& call) {
 
 Task<Result<Reply>> execute_sql(const Services& services, Call& call) {
   CO_TRY(json::Object body, call.body_object());
-  CO_TRY(json::Object result, co_await services.catalog.execute_sql(call.ctx, json::get_string(body, "sql")));
+  CO_TRY(json::Object result,
+         co_await services.catalog.execute_sql(call.ctx, json::get_string(body, "sql")));
   co_return Reply(json::Value(std::move(result)));
 }
 
@@ -274,7 +287,8 @@ Task<Result<Reply>> sync_fields(const Services& services, Call& call) {
   std::vector<std::string> names;
   if (const json::Array* list = json::get_array(body, "collections")) {
     for (const auto& item : *list) {
-      if (!item.is_string()) co_return invalid("INVALID_BODY", "\"collections\" must be a list of names.");
+      if (!item.is_string())
+        co_return invalid("INVALID_BODY", "\"collections\" must be a list of names.");
       names.emplace_back(json::as_view(item));
     }
   }
@@ -289,7 +303,8 @@ Task<Result<Reply>> empty_list(Call&) { co_return Reply(json::Value(json::Array{
 void add_collection_actions(ActionTable& table, const Services& services) {
   using Run = Task<Result<Reply>> (*)(const Services&, Call&);
   const json::Object body{{"type", "object"}};
-  auto add = [&](const char* resource, const char* name, const char* summary, Run run, bool has_body) {
+  auto add = [&](const char* resource, const char* name, const char* summary, Run run,
+                 bool has_body) {
     table.add({.resource = resource,
                .name = name,
                .summary = summary,
@@ -301,22 +316,29 @@ void add_collection_actions(ActionTable& table, const Services& services) {
     table.add({.resource = resource, .name = name, .access = gate, .summary = summary, .run = run});
   };
 
-  add_read("collections", "list", "Collections of the data model", Gate::kPermission, &list_collections);
+  add_read("collections", "list", "Collections of the data model", Gate::kPermission,
+           &list_collections);
   add_read("collections", "get", "One collection", Gate::kPermission, &get_collection);
-  add_read("collections", "listMeta", "All collections with their fields", Gate::kLogin, &list_meta);
+  add_read("collections", "listMeta", "All collections with their fields", Gate::kLogin,
+           &list_meta);
   add("collections", "create", "Define a collection; its table is made", &create_collection, true);
   add("collections", "update", "Change a collection", &update_collection, true);
   add("collections", "destroy", "Delete collections and their tables", &destroy_collections, false);
   add("collections", "setFields", "Make the fields exactly these", &set_fields, true);
-  add("collections", "apply", "Create or change a collection to match a definition", &apply_collection, true);
+  add("collections", "apply", "Create or change a collection to match a definition",
+      &apply_collection, true);
   add("collections", "move", "Change the order of collections", &move_collection, false);
 
   for (const char* resource : {"fields", "collections.fields"}) {
-    add_read(resource, "list", "Fields", Gate::kPermission, [](Call& call) { return list_fields(call, false); });
-    add_read(resource, "get", "One field", Gate::kPermission, [](Call& call) { return list_fields(call, true); });
-    add(resource, "create", "Add a field; its column is made",
+    add_read(resource, "list", "Fields", Gate::kPermission,
+             [](Call& call) { return list_fields(call, false); });
+    add_read(resource, "get", "One field", Gate::kPermission,
+             [](Call& call) { return list_fields(call, true); });
+    add(
+        resource, "create", "Add a field; its column is made",
         [](const Services& s, Call& c) { return create_field(s, c, false); }, true);
-    add(resource, "apply", "Create or change a field to match a definition",
+    add(
+        resource, "apply", "Create or change a field to match a definition",
         [](const Services& s, Call& c) { return create_field(s, c, true); }, true);
     add(resource, "update", "Change a field", &update_field, true);
     add(resource, "destroy", "Delete a field and its column", &destroy_field, false);
@@ -326,8 +348,10 @@ void add_collection_actions(ActionTable& table, const Services& services) {
   add("dbViews", "list", "Views of the database that are no collections yet", &list_views, false);
   add("dbViews", "get", "A view with guessed field types", &get_view, false);
   add("sqlCollection", "execute", "Try the SELECT of an SQL collection", &execute_sql, true);
-  add("mainDataSource", "refresh", "Adopt tables that are no collections yet", &refresh_tables, false);
-  add("mainDataSource", "syncFields", "Take over new columns of adopted tables", &sync_fields, true);
+  add("mainDataSource", "refresh", "Adopt tables that are no collections yet", &refresh_tables,
+      false);
+  add("mainDataSource", "syncFields", "Take over new columns of adopted tables", &sync_fields,
+      true);
   add_read("dataSources", "listEnabled", "External data sources (none)", Gate::kLogin, &empty_list);
 }
 

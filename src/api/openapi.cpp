@@ -13,7 +13,8 @@ json::Object reference(std::string_view schema) {
 json::Object value_schema(const schema::Field& field, const schema::Snapshot& model) {
   if (field.relation) {
     const auto* target = model.find(field.relation->target);
-    json::Object item = target != nullptr ? reference(target->name) : json::Object{{"type", "object"}};
+    json::Object item =
+        target != nullptr ? reference(target->name) : json::Object{{"type", "object"}};
     if (field.relation->to_many()) return {{"type", "array"}, {"items", std::move(item)}};
     return item;
   }
@@ -25,21 +26,30 @@ json::Object value_schema(const schema::Field& field, const schema::Snapshot& mo
         return {{"type", {"integer", "null"}}};
       }
       return {{"type", {"number", "null"}}};
-    case Family::kBoolean: return {{"type", {"boolean", "null"}}};
-    case Family::kDateTime: return {{"type", {"string", "null"}}, {"format", "date-time"}};
-    case Family::kDateOnly: return {{"type", {"string", "null"}}, {"format", "date"}};
-    case Family::kTime: return {{"type", {"string", "null"}}, {"format", "time"}};
-    case Family::kArray: return {{"type", {"array", "null"}}};
-    case Family::kJson: return json::Object{};
-    case Family::kBytes: return {{"type", {"string", "null"}}, {"contentEncoding", "base64"}};
+    case Family::kBoolean:
+      return {{"type", {"boolean", "null"}}};
+    case Family::kDateTime:
+      return {{"type", {"string", "null"}}, {"format", "date-time"}};
+    case Family::kDateOnly:
+      return {{"type", {"string", "null"}}, {"format", "date"}};
+    case Family::kTime:
+      return {{"type", {"string", "null"}}, {"format", "time"}};
+    case Family::kArray:
+      return {{"type", {"array", "null"}}};
+    case Family::kJson:
+      return json::Object{};
+    case Family::kBytes:
+      return {{"type", {"string", "null"}}, {"contentEncoding", "base64"}};
     case Family::kText:
     case Family::kRelation:
-    case Family::kNone: break;
+    case Family::kNone:
+      break;
   }
   return {{"type", {"string", "null"}}};
 }
 
-json::Object collection_schema(const schema::Collection& collection, const schema::Snapshot& model) {
+json::Object collection_schema(const schema::Collection& collection,
+                               const schema::Snapshot& model) {
   json::Object properties;
   for (const auto& field : collection.fields) {
     if (field.hidden) continue;
@@ -56,7 +66,8 @@ json::Object collection_schema(const schema::Collection& collection, const schem
 }
 
 json::Object query_parameter(const char* name, const char* description, json::Object schema) {
-  return {{"name", name}, {"in", "query"}, {"description", description}, {"schema", std::move(schema)}};
+  return {
+      {"name", name}, {"in", "query"}, {"description", description}, {"schema", std::move(schema)}};
 }
 
 json::Array parameters_of(std::string_view action) {
@@ -89,7 +100,8 @@ json::Array parameters_of(std::string_view action) {
 
 json::Object operation(const Action& action, const schema::Collection* collection) {
   json::Object op{{"summary", action.summary},
-                  {"operationId", (collection != nullptr ? collection->name : action.resource) + "." + action.name},
+                  {"operationId", (collection != nullptr ? collection->name : action.resource) +
+                                      "." + action.name},
                   {"tags", {collection != nullptr ? collection->name : action.resource}}};
   if (action.access == Gate::kPublic) op["security"] = json::Array{};
   json::Array parameters = parameters_of(action.name);
@@ -98,11 +110,13 @@ json::Object operation(const Action& action, const schema::Collection* collectio
     json::Object schema = action.body;
     const bool is_record = action.name == "create" || action.name == "update";
     if (collection != nullptr && is_record) {
-      schema = {{"oneOf", {reference(collection->name),
-                           json::Object{{"type", "array"}, {"items", reference(collection->name)}}}}};
+      schema = {{"oneOf",
+                 {reference(collection->name),
+                  json::Object{{"type", "array"}, {"items", reference(collection->name)}}}}};
     }
     op["requestBody"] = json::Object{
-        {"content", json::Object{{"application/json", json::Object{{"schema", std::move(schema)}}}}}};
+        {"content",
+         json::Object{{"application/json", json::Object{{"schema", std::move(schema)}}}}}};
   }
   json::Object data;
   if (collection != nullptr && action.name == "list") {
@@ -110,14 +124,17 @@ json::Object operation(const Action& action, const schema::Collection* collectio
   } else if (collection != nullptr && action.name == "get") {
     data = {{"oneOf", {reference(collection->name), json::Object{{"type", "null"}}}}};
   }
-  json::Object envelope{{"type", "object"}, {"properties", json::Object{{"data", std::move(data)}}}};
+  json::Object envelope{{"type", "object"},
+                        {"properties", json::Object{{"data", std::move(data)}}}};
   op["responses"] = json::Object{
-      {"200", json::Object{{"description", "OK"},
-                           {"content", json::Object{{"application/json",
-                                                     json::Object{{"schema", std::move(envelope)}}}}}}},
-      {"default", json::Object{{"description", "Error"},
-                               {"content", json::Object{{"application/json",
-                                                         json::Object{{"schema", reference("Errors")}}}}}}}};
+      {"200",
+       json::Object{{"description", "OK"},
+                    {"content", json::Object{{"application/json",
+                                              json::Object{{"schema", std::move(envelope)}}}}}}},
+      {"default",
+       json::Object{{"description", "Error"},
+                    {"content", json::Object{{"application/json",
+                                              json::Object{{"schema", reference("Errors")}}}}}}}};
   return op;
 }
 
@@ -129,16 +146,18 @@ const char* verb(std::string_view action, const json::Object& body) {
 
 json::Object error_schema() {
   const json::Object text{{"type", "string"}};
-  return {{"type", "object"},
-          {"properties",
-           json::Object{{"errors",
-                         json::Object{{"type", "array"},
-                                      {"items", json::Object{{"type", "object"},
-                                                             {"properties", json::Object{{"code", text},
-                                                                                         {"message", text},
-                                                                                         {"field", text},
-                                                                                         {"expected", text}}},
-                                                             {"required", {"code", "message"}}}}}}}}};
+  return {
+      {"type", "object"},
+      {"properties",
+       json::Object{
+           {"errors",
+            json::Object{{"type", "array"},
+                         {"items", json::Object{{"type", "object"},
+                                                {"properties", json::Object{{"code", text},
+                                                                            {"message", text},
+                                                                            {"field", text},
+                                                                            {"expected", text}}},
+                                                {"required", {"code", "message"}}}}}}}}};
 }
 
 Task<Result<Reply>> get_document(const ActionTable& table, const Services& services, Call& call) {
@@ -149,13 +168,15 @@ Task<Result<Reply>> get_document(const ActionTable& table, const Services& servi
 }
 
 Task<Result<Reply>> get_urls(const Services& services, Call&) {
-  json::Array urls{json::Object{{"name", "Halcyon"}, {"url", services.settings.base_path + "swagger:get"}}};
+  json::Array urls{
+      json::Object{{"name", "Halcyon"}, {"url", services.settings.base_path + "swagger:get"}}};
   co_return Reply(json::Value(std::move(urls)));
 }
 
 }  // namespace
 
-json::Object openapi_document(const ActionTable& table, const schema::Snapshot& model, const Settings& settings) {
+json::Object openapi_document(const ActionTable& table, const schema::Snapshot& model,
+                              const Settings& settings) {
   json::Object paths, schemas;
   schemas["Errors"] = error_schema();
   for (const auto& [key, action] : table.all()) {
@@ -165,19 +186,26 @@ json::Object openapi_document(const ActionTable& table, const schema::Snapshot& 
     json::Object op = operation(action, nullptr);
     if (const auto dot = path.find('.'); dot != std::string::npos) {
       path.replace(dot, 1, "/{sourceId}/");
-      op["parameters"] = json::Array{json::Object{
-          {"name", "sourceId"}, {"in", "path"}, {"required", true}, {"schema", json::Object{{"type", "string"}}}}};
+      op["parameters"] = json::Array{json::Object{{"name", "sourceId"},
+                                                  {"in", "path"},
+                                                  {"required", true},
+                                                  {"schema", json::Object{{"type", "string"}}}}};
     }
-    paths["/" + path + ":" + action.name] = json::Object{{verb(action.name, action.body), std::move(op)}};
+    paths["/" + path + ":" + action.name] =
+        json::Object{{verb(action.name, action.body), std::move(op)}};
   }
   for (const auto& [name, collection] : model.collections) {
     schemas[name] = collection_schema(*collection, model);
     if (collection->is_through) continue;
     for (const auto& [key, action] : table.all()) {
-      const bool association_only = action.name == "add" || action.name == "set" || action.name == "remove" || action.name == "toggle";
+      const bool association_only = action.name == "add" || action.name == "set" ||
+                                    action.name == "remove" || action.name == "toggle";
       if (action.resource != "*" || association_only) continue;
-      if (collection->read_only() && verb(action.name, action.body) == std::string_view("post") && action.name != "query") continue;
-      paths["/" + name + ":" + action.name] = json::Object{{verb(action.name, action.body), operation(action, collection.get())}};
+      if (collection->read_only() && verb(action.name, action.body) == std::string_view("post") &&
+          action.name != "query")
+        continue;
+      paths["/" + name + ":" + action.name] =
+          json::Object{{verb(action.name, action.body), operation(action, collection.get())}};
     }
   }
   std::string server = settings.base_path;
@@ -188,17 +216,19 @@ json::Object openapi_document(const ActionTable& table, const schema::Snapshot& 
           {"security", {json::Object{{"bearer", json::Array{}}}}},
           {"paths", std::move(paths)},
           {"components",
-           json::Object{{"schemas", std::move(schemas)},
-                        {"securitySchemes",
-                         json::Object{{"bearer", json::Object{{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+           json::Object{
+               {"schemas", std::move(schemas)},
+               {"securitySchemes",
+                json::Object{{"bearer", json::Object{{"type", "http"}, {"scheme", "bearer"}}}}}}}};
 }
 
 void add_openapi_actions(ActionTable& table, const Services& services) {
-  table.add({.resource = "swagger",
-             .name = "get",
-             .access = Gate::kLogin,
-             .summary = "This document",
-             .run = [&table, &services](Call& call) { return get_document(table, services, call); }});
+  table.add(
+      {.resource = "swagger",
+       .name = "get",
+       .access = Gate::kLogin,
+       .summary = "This document",
+       .run = [&table, &services](Call& call) { return get_document(table, services, call); }});
   table.add({.resource = "swagger",
              .name = "getUrls",
              .access = Gate::kLogin,

@@ -7,6 +7,7 @@
 
 namespace halcyon::api {
 
-json::Object openapi_document(const ActionTable& table, const schema::Snapshot& model, const Settings& settings);
+json::Object openapi_document(const ActionTable& table, const schema::Snapshot& model,
+                              const Settings& settings);
 
 }  // namespace halcyon::api

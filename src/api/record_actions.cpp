@@ -5,10 +5,11 @@ namespace halcyon::api {
 namespace {
 
 using Read = Task<Result<data::Answer>> (*)(const data::Call&, data::Target, data::Params);
-using Write = Task<Result<data::Answer>> (data::Writer::*)(const data::Call&, data::Target, data::Params);
+using Write = Task<Result<data::Answer>> (data::Writer::*)(const data::Call&, data::Target,
+                                                           data::Params);
 
-// Lambdas that are coroutines must not capture: the action is copied into the table, and these plain
-// functions take what they need as parameters.
+// Lambdas that are coroutines must not capture: the action is copied into the table, and these
+// plain functions take what they need as parameters.
 Task<Result<Reply>> run_read(const Services& services, Call& call, Read read) {
   const data::Call data_call = services.data_call(call);
   CO_TRY(data::Answer answer, co_await read(data_call, call.target, std::move(call.params)));
@@ -17,7 +18,8 @@ Task<Result<Reply>> run_read(const Services& services, Call& call, Read read) {
 
 Task<Result<Reply>> run_write(const Services& services, Call& call, Write write) {
   const data::Call data_call = services.data_call(call);
-  CO_TRY(data::Answer answer, co_await (services.writer.*write)(data_call, call.target, std::move(call.params)));
+  CO_TRY(data::Answer answer,
+         co_await (services.writer.*write)(data_call, call.target, std::move(call.params)));
   co_return Reply(std::move(answer));
 }
 
@@ -41,7 +43,9 @@ void add_record_actions(ActionTable& table, const Services& services) {
     table.add({.resource = "*",
                .name = entry.name,
                .summary = entry.summary,
-               .run = [&services, read = entry.read](Call& call) { return run_read(services, call, read); }});
+               .run = [&services, read = entry.read](Call& call) {
+                 return run_read(services, call, read);
+               }});
   }
 
   struct WriteEntry {
@@ -51,7 +55,8 @@ void add_record_actions(ActionTable& table, const Services& services) {
     const char* body;
   };
   for (const WriteEntry& entry : {
-           WriteEntry{"create", "Create one record, or several from a list", &data::Writer::create, "Values"},
+           WriteEntry{"create", "Create one record, or several from a list", &data::Writer::create,
+                      "Values"},
            WriteEntry{"update", "Change the records that match", &data::Writer::update, "Values"},
            WriteEntry{"destroy", "Delete the records that match", &data::Writer::destroy, nullptr},
            WriteEntry{"firstOrCreate", "The record with these values, made if absent",
@@ -60,15 +65,19 @@ void add_record_actions(ActionTable& table, const Services& services) {
                       &data::Writer::update_or_create, "Values"},
            WriteEntry{"add", "Link records to an association", &data::Writer::add, "Keys"},
            WriteEntry{"set", "Replace the links of an association", &data::Writer::set, "Keys"},
-           WriteEntry{"remove", "Unlink records from an association", &data::Writer::remove, "Keys"},
-           WriteEntry{"toggle", "Link a record, or unlink it when it is linked", &data::Writer::toggle, "Key"},
+           WriteEntry{"remove", "Unlink records from an association", &data::Writer::remove,
+                      "Keys"},
+           WriteEntry{"toggle", "Link a record, or unlink it when it is linked",
+                      &data::Writer::toggle, "Key"},
            WriteEntry{"move", "Change the order of records", &data::Writer::move, nullptr},
        }) {
     table.add({.resource = "*",
                .name = entry.name,
                .summary = entry.summary,
                .body = entry.body == nullptr ? json::Object{} : body_schema(entry.body),
-               .run = [&services, write = entry.write](Call& call) { return run_write(services, call, write); }});
+               .run = [&services, write = entry.write](Call& call) {
+                 return run_write(services, call, write);
+               }});
   }
 }
 

@@ -1,4 +1,5 @@
-// app:*, systemSettings:*, pm:*: what a client asks before and beside records (reference E.1, E.8, E.10, L).
+// app:*, systemSettings:*, pm:*: what a client asks before and beside records (reference E.1, E.8,
+// E.10, L).
 #include "api/services.h"
 #include "features/settings/settings.h"
 
@@ -59,7 +60,8 @@ Task<Result<Reply>> get_settings(const Services& services, Call& call) {
 Task<Result<Reply>> put_settings(const Services& services, Call& call) {
   CO_TRY(json::Object values, call.body_object());
   const data::Call data_call = services.internal_call(call);
-  CO_TRY(json::Object row, co_await features::settings::write(data_call, services.writer, std::move(values)));
+  CO_TRY(json::Object row,
+         co_await features::settings::write(data_call, services.writer, std::move(values)));
   co_return Reply(json::Value(std::move(row)));
 }
 
@@ -79,7 +81,9 @@ Task<Result<Reply>> list_features(const Services& services, Call& call) {
 }
 
 // Client bundles of features: the web client has none to load.
-Task<Result<Reply>> list_bundles(const Services&, Call&) { co_return Reply(json::Value(json::Array{})); }
+Task<Result<Reply>> list_bundles(const Services&, Call&) {
+  co_return Reply(json::Value(json::Array{}));
+}
 
 }  // namespace
 
@@ -97,7 +101,8 @@ void add_system_actions(ActionTable& table, const Services& services) {
   add("app", "getInfo", Gate::kPublic, "Version and database", &get_info);
   add("app", "getLang", Gate::kPublic, "Language of the interface", &get_lang);
   add("systemSettings", "get", Gate::kPublic, "System settings", &get_settings);
-  add("systemSettings", "put", Gate::kPermission, "Change system settings", &put_settings, {{"type", "object"}});
+  add("systemSettings", "put", Gate::kPermission, "Change system settings", &put_settings,
+      {{"type", "object"}});
   add("pm", "list", Gate::kLogin, "Built-in features", &list_features);
   add("pm", "listEnabled", Gate::kPublic, "Client bundles of features (none)", &list_bundles);
   add("pm", "listEnabledV2", Gate::kPublic, "Client bundles of features (none)", &list_bundles);

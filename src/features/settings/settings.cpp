@@ -25,7 +25,8 @@ std::vector<json::Object> builtin_collections() {
   };
   json::Array fields;
   for (const char* name : {"title", "appLang", "roleMode"}) fields.push_back(field(name, "string"));
-  for (const char* name : {"showLogoOnly", "allowSignUp", "smsAuthEnabled", "enableEditProfile", "enableChangePassword"}) {
+  for (const char* name : {"showLogoOnly", "allowSignUp", "smsAuthEnabled", "enableEditProfile",
+                           "enableChangePassword"}) {
     fields.push_back(field(name, "boolean"));
   }
   fields.push_back(field("logoId", "bigInt"));
@@ -49,20 +50,23 @@ Task<Status> install(const data::Call& call, data::Writer& writer, Defaults defa
                                {"options", json::Object{}}};
   auto made = co_await writer.create(call, target(call), std::move(params));
   // Another process may have been faster; its row is as good.
-  if (!made && made.error().id != "UNIQUE_VIOLATION") co_return std::unexpected(std::move(made).error());
+  if (!made && made.error().id != "UNIQUE_VIOLATION")
+    co_return std::unexpected(std::move(made).error());
   co_return Status{};
 }
 
 Task<Result<json::Object>> read(const data::Call& call) {
   CO_TRY(data::Answer found, co_await data::get(call, target(call), by_id()));
   CO_TRY(json::Value row, json::parse(found.data));
-  if (!row.is_object()) co_return fail(Code::kInternal, "SETTINGS_MISSING", "The system settings are missing.");
+  if (!row.is_object())
+    co_return fail(Code::kInternal, "SETTINGS_MISSING", "The system settings are missing.");
   json::Object settings = std::move(row.get_object());
   settings["raw_title"] = settings["title"];
   co_return settings;
 }
 
-Task<Result<json::Object>> write(const data::Call& call, data::Writer& writer, json::Object values) {
+Task<Result<json::Object>> write(const data::Call& call, data::Writer& writer,
+                                 json::Object values) {
   if (const json::Value* raw = json::find(values, "raw_title")) {
     values["title"] = json::Value(*raw);
     values.erase("raw_title");

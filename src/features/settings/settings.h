@@ -1,4 +1,5 @@
-// System settings: the one row of `systemSettings` (reference E.8): title, languages, sign-up, roles mode.
+// System settings: the one row of `systemSettings` (reference E.8): title, languages, sign-up,
+// roles mode.
 //
 //   auto definitions = settings::builtin_collections();      // for schema::Catalog
 //   CO_TRY_STATUS(co_await settings::install(call, defaults));

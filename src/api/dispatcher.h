@@ -1,0 +1,43 @@
+// From an HTTP request to an action and back: routing, identity, rights, envelope, errors, CORS.
+//
+//   Dispatcher api(services);
+//   server.start(options, [&](net::Request& request) { return api.handle(request); });
+//
+// Life of an API request (docs/design.md §3): context -> CORS -> path and parameters -> action ->
+// who is calling -> may they -> run -> envelope. Thread rule: handle() is called from any io
+// thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "api/services.h"
+#include "net/http.h"
+
+namespace halcyon::api {
+
+class Dispatcher {
+ public:
+  explicit Dispatcher(Services services);
+
+  // Requests below the API base path; others are 404.
+  Task<net::Response> handle(net::Request& request);
+  bool is_api_path(std::string_view path) const;
+  const ActionTable& table() const { return table_; }
+
+ private:
+  Task<Result<Reply>> run(const net::Request& request, Call& call);
+  Status read_request(const net::Request& request, Call& call) const;
+  Status find_target(Call& call) const;
+  access::Credentials credentials(const net::Request& request, const Call& call) const;
+  void add_cors(const net::Request& request, net::Response& response) const;
+
+  Services services_;
+  ActionTable table_;
+};
+
+// The error envelope {"errors":[{code,message,field?,expected?}, ...]}.
+std::string error_body(const Error& error);
+
+}  // namespace halcyon::api
