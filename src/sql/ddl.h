@@ -31,6 +31,9 @@ struct ColumnSpec {
   bool primary_key = false;
   bool auto_increment = false;  // identity / AUTO_INCREMENT / INTEGER PRIMARY KEY AUTOINCREMENT
   std::optional<Value> default_value;
+  // Found by describe_table where the default is no plain value ("now()"), as the database prints
+  // it; kept when SQLite rebuilds the table.
+  std::string default_expression;
 };
 struct IndexSpec {
   std::string name;  // empty: made from table and columns, within the dialect's length limit
@@ -43,22 +46,29 @@ struct TableSpec {
   std::vector<ColumnSpec> columns;
   std::vector<std::string> primary_key;  // composite; else taken from columns
   std::vector<IndexSpec> indexes;
+  bool if_not_exists = false;  // create_table leaves a table (and index) of that name as it is
 };
 
+// "orderItems" {"orderId"} unique -> "order_items_order_id_unique", as Sequelize names them; at
+// most 63 bytes, longer ones end in a hash.
 std::string index_name(std::string_view table, const IndexSpec& index);
 std::vector<std::string> create_table(const TableSpec& table, const Dialect& dialect);
 std::vector<std::string> drop_table(const std::string& schema, const std::string& table,
                                     const Dialect& dialect);
 std::vector<std::string> rename_table(const std::string& schema, const std::string& from,
                                       const std::string& to, const Dialect& dialect);
+// Rows that exist get the default. NOT NULL without a default is an error when there are rows.
 std::vector<std::string> add_column(const TableSpec& table, const ColumnSpec& column,
                                     const Dialect& dialect);
+// `table` lists the indexes, so that those with the column go first on every dialect.
 std::vector<std::string> drop_column(const TableSpec& table, const std::string& column,
                                      const Dialect& dialect);
 std::vector<std::string> rename_column(const TableSpec& table, const std::string& from,
                                        const std::string& to, const Dialect& dialect);
 // Changes type, nullability or default. `table` describes the table as it will be (SQLite rebuilds
-// it).
+// it). Values that do not fit the new type make a statement fail and change nothing; fractions that
+// do not fit a DECIMAL's scale are rounded, and MySQL also rounds a fraction that becomes an
+// integer. Run the statements in one transaction where the dialect has transactional DDL.
 std::vector<std::string> alter_column(const TableSpec& table, const ColumnSpec& from,
                                       const ColumnSpec& to, const Dialect& dialect);
 std::vector<std::string> create_index(const TableSpec& table, const IndexSpec& index,
@@ -67,7 +77,8 @@ std::vector<std::string> drop_index(const TableSpec& table, const std::string& n
                                     const Dialect& dialect);
 std::string type_text(const ColumnType& type, const Dialect& dialect);
 
-// What is really there.
+// What is really there. Several types may share one physical type (on SQLite and MySQL); compare a
+// wished for column with a found one by type_text(), not by ==.
 struct TableInfo {
   std::string name;
   bool is_view = false;

@@ -31,6 +31,8 @@ struct Rendering {
   bool in_upsert = false;       // column("excluded", x) means the row that was to be inserted
 };
 
+class DdlDialect;  // sql/ddl_dialect.h
+
 class Dialect {
  public:
   virtual ~Dialect() = default;
@@ -65,6 +67,7 @@ class Dialect {
   virtual void insert_alias(Rendering& out, const Insert& insert) const;
   virtual void insert_defaults(Rendering& out) const;  // a row of nothing but defaults
   virtual void delete_head(Rendering& out, const TableRef& table) const;  // DELETE FROM t AS a
+  virtual const DdlDialect& ddl() const = 0;                              // used by sql/ddl.h
 };
 
 // Tree to text. Pure; throws std::logic_error only for trees that cannot mean anything.

@@ -38,6 +38,7 @@ class MysqlDialect : public Dialect {
   void insert_alias(Rendering& out, const Insert& insert) const final;
   void insert_defaults(Rendering& out) const final;
   void delete_head(Rendering& out, const TableRef& table) const final;
+  const DdlDialect& ddl() const override;
 
  protected:
   virtual void regex(Rendering& out, const Call& call) const;
@@ -56,6 +57,7 @@ class MariaDbDialect final : public MysqlDialect {
   std::string_view name() const override { return "mariadb"; }
   bool has_returning() const override { return true; }
   void lock(Rendering& out, const Select& query) const override;
+  const DdlDialect& ddl() const override;
 
  protected:
   void regex(Rendering& out, const Call& call) const override;

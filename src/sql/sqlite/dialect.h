@@ -48,6 +48,7 @@ class SqliteDialect final : public Dialect {
   std::string_view insert_verb(const Insert& insert) const override;
   void divide(Rendering& out, const Binary& node) const override;
   void lock(Rendering& out, const Select& query) const override;
+  const DdlDialect& ddl() const override;
 
  private:
   void json_array(Rendering& out, const Expr& expr) const;
