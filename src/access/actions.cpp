@@ -2,6 +2,7 @@
 // E.4, E.12).
 #include "access/impl_internal.h"
 #include "base/crypto.h"
+#include "base/time.h"
 
 namespace halcyon::access {
 namespace {

@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/ids.h"
 #include "base/text.h"
+#include "base/time.h"
 
 namespace halcyon::access {
 namespace {

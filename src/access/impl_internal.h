@@ -90,6 +90,5 @@ struct Access::Impl : data::ChangeListener {
 
 std::string identity_key(const Credentials& credentials);
 Error unauthenticated(std::string id, std::string message);
-int64_t now_ms();  // wall clock, milliseconds since the epoch
 
 }  // namespace halcyon::access

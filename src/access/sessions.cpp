@@ -4,6 +4,7 @@
 #include "access/impl_internal.h"
 #include "base/crypto.h"
 #include "base/ids.h"
+#include "base/time.h"
 
 namespace halcyon::access {
 
@@ -18,11 +19,6 @@ std::string identity_key(const Credentials& credentials) {
 
 Error unauthenticated(std::string id, std::string message) {
   return Error(Code::kUnauthenticated, std::move(id), std::move(message));
-}
-
-int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
 const data::Permissions& Identity::permissions() const { return *rights; }
