@@ -18,16 +18,10 @@
 
 #include "json/json.h"
 #include "schema/model.h"
+#include "schema/settings.h"
 #include "sql/database.h"
 
 namespace halcyon::schema {
-
-struct Settings {
-  std::string table_prefix;  // DB_TABLE_PREFIX
-  bool underscored = false;  // DB_UNDERSCORED
-  std::string db_schema;     // DB_SCHEMA
-  Settings() = default;
-};
 
 class Catalog {
  public:
