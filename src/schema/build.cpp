@@ -19,10 +19,10 @@ Result<Field> build_field(const json::Object& options, bool underscored) {
   TRY_STATUS(check_name("field", field.name));
   field.kind = find_field_type(field.type);
   if (field.kind == nullptr) {
-    return fail(Error(Code::kInvalidArgument, "UNKNOWN_FIELD_TYPE",
-                      fmt::format("Field \"{}\": there is no field type \"{}\".", field.name,
-                                  field.type))
-                    .with_field(field.name));
+    return fail(
+        Error(Code::kInvalidArgument, "UNKNOWN_FIELD_TYPE",
+              fmt::format("Field \"{}\": there is no field type \"{}\".", field.name, field.type))
+            .with_field(field.name));
   }
   if (auto status = field.kind->check_options(options); !status) {
     status.error().message = fmt::format("Field \"{}\": {}", field.name, status.error().message);
@@ -189,8 +189,8 @@ void Builder::add_time(Collection& collection, std::string_view option, bool wan
   field->now_on_update |= on_update;
 }
 
-void Builder::add_author(Collection& collection, std::string_view relation,
-                         std::string_view key, bool create_only) {
+void Builder::add_author(Collection& collection, std::string_view relation, std::string_view key,
+                         bool create_only) {
   if (!json::get_bool(collection.options, relation)) return;
   if (find(collection, key) == nullptr) {
     add_implicit(collection, {{"name", std::string(key)},
@@ -230,9 +230,8 @@ void Builder::add_sort(Collection& collection) {
 
 void Builder::add_tree(Collection& collection) {
   const auto has = [&](std::string_view flag) {
-    return std::ranges::any_of(collection.fields, [&](const Field& field) {
-      return json::get_bool(field.options, flag);
-    });
+    return std::ranges::any_of(
+        collection.fields, [&](const Field& field) { return json::get_bool(field.options, flag); });
   };
   if (!has("treeParent") && find(collection, "parent") == nullptr) {
     add_implicit(collection, {{"name", "parent"},
@@ -263,11 +262,10 @@ void Builder::finish(Collection& collection) {
     if (field.column.empty()) continue;
     auto [it, fresh] = columns.emplace(to_lower(field.column), field.name);
     if (!fresh) {
-      problem(collection,
-              Error(Code::kInvalidArgument, "DUPLICATE_COLUMN",
-                    fmt::format("Fields \"{}\" and \"{}\" have the same column \"{}\".",
-                                it->second, field.name, field.column))
-                  .with_field(field.name));
+      problem(collection, Error(Code::kInvalidArgument, "DUPLICATE_COLUMN",
+                                fmt::format("Fields \"{}\" and \"{}\" have the same column \"{}\".",
+                                            it->second, field.name, field.column))
+                              .with_field(field.name));
     }
   }
   const json::Value* target = json::find(collection.options, "filterTargetKey");
@@ -358,8 +356,7 @@ void Builder::add_indexes(Collection& collection) {
       }
       const bool unique = json::get_bool(item.get_object(), "unique") ||
                           iequals(json::get_string(item.get_object(), "type"), "UNIQUE");
-      add_index(collection, std::move(names), unique,
-                json::get_string(item.get_object(), "name"));
+      add_index(collection, std::move(names), unique, json::get_string(item.get_object(), "name"));
     }
   }
 }

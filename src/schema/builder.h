@@ -47,8 +47,7 @@ struct Builder {
   Result<Relation> resolve(Collection& source, const Field& field);
   Result<Relation> resolve_belongs_to(Collection& source, const Field& field, Relation relation);
   Result<Relation> resolve_has(Collection& source, const Field& field, Relation relation);
-  Result<Relation> resolve_many_to_many(Collection& source, const Field& field,
-                                        Relation relation);
+  Result<Relation> resolve_many_to_many(Collection& source, const Field& field, Relation relation);
   Result<Relation> resolve_array(Collection& source, const Field& field, Relation relation);
   Result<Collection*> target_of(const Collection& source, const Field& field,
                                 const Relation& relation);

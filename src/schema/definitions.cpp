@@ -11,14 +11,14 @@ namespace {
 
 // What code decides about a built-in collection or field, whatever a row says.
 constexpr std::string_view kFixedCollectionKeys[] = {
-    "name",       "tableName", "schema",    "autoGenId", "timestamps", "createdAt", "updatedAt",
-    "createdBy",  "updatedBy", "paranoid",  "sortable",  "tree",       "indexes",   "template",
-    "isThrough",  "view",      "viewName",  "sql",       "inherits",   "underscored"};
+    "name",      "tableName", "schema",   "autoGenId", "timestamps", "createdAt",  "updatedAt",
+    "createdBy", "updatedBy", "paranoid", "sortable",  "tree",       "indexes",    "template",
+    "isThrough", "view",      "viewName", "sql",       "inherits",   "underscored"};
 constexpr std::string_view kFixedFieldKeys[] = {
-    "name",      "type",      "field",     "primaryKey", "autoIncrement", "unique",   "index",
-    "allowNull", "length",    "precision", "scale",      "target",        "foreignKey",
-    "sourceKey", "targetKey", "through",   "otherKey",   "dataType",      "dataIndex",
-    "hidden",    "scopeKey",  "accuracy"};
+    "name",       "type",      "field",     "primaryKey", "autoIncrement", "unique",
+    "index",      "allowNull", "length",    "precision",  "scale",         "target",
+    "foreignKey", "sourceKey", "targetKey", "through",    "otherKey",      "dataType",
+    "dataIndex",  "hidden",    "scopeKey",  "accuracy"};
 
 template <class Keys>
 void overlay(json::Object& base, const json::Object& over, const Keys& fixed) {
@@ -26,6 +26,17 @@ void overlay(json::Object& base, const json::Object& over, const Keys& fixed) {
     const std::string_view name(key.data(), key.size());
     if (std::ranges::find(fixed, name) == std::end(fixed)) base[key] = value;
   }
+}
+
+// By `sort`, rows of equal place in their given order.
+template <class Row>
+std::vector<const Row*> sorted(const std::vector<Row>& rows) {
+  std::vector<const Row*> out;
+  for (const Row& row : rows) out.push_back(&row);
+  std::ranges::sort(out, [](const Row* a, const Row* b) {
+    return a->sort != b->sort ? a->sort < b->sort : a < b;
+  });
+  return out;
 }
 
 }  // namespace
@@ -41,9 +52,8 @@ const StoredCollection* StoredModel::find(std::string_view name) const {
   return it == collections.end() ? nullptr : &*it;
 }
 const StoredField* StoredModel::find(std::string_view collection, std::string_view field) const {
-  auto it = std::ranges::find_if(fields, [&](const auto& row) {
-    return row.collection == collection && row.name() == field;
-  });
+  auto it = std::ranges::find_if(
+      fields, [&](const auto& row) { return row.collection == collection && row.name() == field; });
   return it == fields.end() ? nullptr : &*it;
 }
 
@@ -70,9 +80,7 @@ std::vector<CollectionDefinition> merge(const std::vector<json::Object>& builtin
       }
     }
   }
-  std::vector<const StoredCollection*> rows;
-  for (const auto& row : stored.collections) rows.push_back(&row);
-  std::ranges::stable_sort(rows, {}, &StoredCollection::sort);
+  const auto rows = sorted(stored.collections);
   for (const StoredCollection* row : rows) {
     auto [it, fresh] = index.emplace(row->name(), out.size());
     if (fresh) {
@@ -84,10 +92,7 @@ std::vector<CollectionDefinition> merge(const std::vector<json::Object>& builtin
     out[it->second].key = row->key;
     out[it->second].sort = row->sort;
   }
-  std::vector<const StoredField*> field_rows;
-  for (const auto& row : stored.fields) field_rows.push_back(&row);
-  std::ranges::stable_sort(field_rows, {}, &StoredField::sort);
-  for (const StoredField* row : field_rows) {
+  for (const StoredField* row : sorted(stored.fields)) {
     auto at = index.find(row->collection);
     if (at == index.end()) continue;  // a left-over of a removed collection
     CollectionDefinition& collection = out[at->second];

@@ -98,7 +98,6 @@ class PasswordHasher {
   virtual Task<Result<std::string>> hash(const Context& ctx, std::string password) = 0;
 };
 void set_password_hasher(PasswordHasher& hasher);
-Result<std::string> hash_password_now(std::string_view password);  // PHC: $scrypt$ln=14,...
 
 // Validation rules of reference D.3 (Joi names). One Error per failed rule, id VALIDATION_FAILED.
 std::vector<Error> check_rules(const Field& field, const json::Value& input, bool creating);

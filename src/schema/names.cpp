@@ -9,8 +9,8 @@ namespace halcyon::schema {
 namespace {
 
 // Names that JavaScript objects or our own answers give another meaning.
-constexpr std::string_view kReservedFields[] = {"__proto__", "constructor", "prototype",
-                                                "__collection", "__typename", "__tableName"};
+constexpr std::string_view kReservedFields[] = {"__proto__",    "constructor", "prototype",
+                                                "__collection", "__typename",  "__tableName"};
 constexpr std::string_view kReservedCollections[] = {"__proto__", "constructor", "prototype"};
 
 template <class List>
@@ -42,9 +42,9 @@ Status check_name(std::string_view what, std::string_view name) {
                                   kMaxIdentifier))
                     .with_field("name"));
   }
-  const bool reserved =
-      what == "field" ? contains(kReservedFields, name)
-                      : contains(kReservedCollections, name) || name.starts_with("halcyon_");
+  const bool reserved = what == "field"
+                            ? contains(kReservedFields, name)
+                            : contains(kReservedCollections, name) || name.starts_with("halcyon_");
   if (reserved) {
     return fail(Error(Code::kInvalidArgument, "RESERVED_NAME",
                       fmt::format("The {} name \"{}\" is reserved.", what, name))

@@ -118,9 +118,9 @@ Status Builder::need_foreign_key(Collection& on, std::string_view name, const Co
     return {};
   }
   if (on.is_view || on.is_sql || json::get_bool(on.options, "introspected")) {
-    return relation_error(relation, "UNKNOWN_KEY",
-                          fmt::format("its foreign key \"{}\" is not a field of \"{}\".", name,
-                                      on.name));
+    return relation_error(
+        relation, "UNKNOWN_KEY",
+        fmt::format("its foreign key \"{}\" is not a field of \"{}\".", name, on.name));
   }
   // A copy: the key may live in the vector that grows.
   json::Object definition = foreign_key_definition(name, key);
@@ -156,10 +156,9 @@ Result<Relation> Builder::resolve_has(Collection& source, const Field& field, Re
   if (relation.kind == RelationKind::kHasMany && json::get_bool(field.options, "sortable")) {
     const std::string sort = relation.foreign_key + "Sort";
     if (find(*target, sort) == nullptr) {
-      add_implicit(*target, {{"name", sort},
-                             {"type", "sort"},
-                             {"hidden", true},
-                             {"scopeKey", relation.foreign_key}});
+      add_implicit(
+          *target,
+          {{"name", sort}, {"type", "sort"}, {"hidden", true}, {"scopeKey", relation.foreign_key}});
     }
   }
   return relation;
@@ -218,8 +217,7 @@ Result<Relation> Builder::resolve_many_to_many(Collection& source, const Field& 
   return relation;
 }
 
-Result<Relation> Builder::resolve_array(Collection& source, const Field& field,
-                                        Relation relation) {
+Result<Relation> Builder::resolve_array(Collection& source, const Field& field, Relation relation) {
   TRY(Collection * target, target_of(source, field, relation));
   TRY(relation.target_key, key_of(*target, field, "targetKey"));
   if (relation.foreign_key.empty()) {

@@ -1,7 +1,6 @@
 #include "schema/types/common.h"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
 #include <cmath>
 #include <limits>
@@ -133,38 +132,6 @@ void write_integer(sql::Cell cell, json::Writer& out) {
   auto number = to_int64(text);
   if (number && *number <= kSafe && *number >= -kSafe) return out.raw(text);
   out.string(text);
-}
-
-std::string random_text(size_t length, std::string_view alphabet) {
-  std::string out;
-  if (alphabet.empty()) return out;
-  out.reserve(length);
-  // Bytes at or above the largest multiple of the alphabet's size are thrown away: no bias.
-  const size_t usable = 256 - 256 % alphabet.size();
-  unsigned char bytes[64];
-  while (out.size() < length) {
-    if (RAND_bytes(bytes, sizeof bytes) != 1) throw std::runtime_error("no random bytes");
-    for (unsigned char byte : bytes) {
-      if (out.size() == length) break;
-      if (byte < usable) out += alphabet[byte % alphabet.size()];
-    }
-  }
-  return out;
-}
-
-std::string random_uid(size_t length) {
-  return random_text(1, "abcdefghijklmnopqrstuvwxyz") +
-         random_text(length - 1, "abcdefghijklmnopqrstuvwxyz0123456789");
-}
-
-std::string random_uuid() {
-  unsigned char bytes[16];
-  if (RAND_bytes(bytes, sizeof bytes) != 1) throw std::runtime_error("no random bytes");
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0F) | 0x40);
-  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3F) | 0x80);
-  std::string hex = hex_encode({reinterpret_cast<const char*>(bytes), sizeof bytes});
-  for (size_t at : {20, 16, 12, 8}) hex.insert(at, 1, '-');
-  return hex;
 }
 
 Task<Status> lock_field(FieldWrite& write, int64_t key) {

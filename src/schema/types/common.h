@@ -1,4 +1,4 @@
-// Shared by the field types of this folder: error texts, text checks, random text, row locks.
+// Shared by the field types of this folder: error texts, text checks, row locks.
 #pragma once
 
 #include <string>
@@ -29,11 +29,6 @@ Result<int64_t> read_integer(const Field& field, const json::Value& input,
 
 // JSON number for an integer cell, text beyond 2^53-1 (JavaScript's safe integers).
 void write_integer(sql::Cell cell, json::Writer& out);
-
-std::string random_text(size_t length, std::string_view alphabet);
-// NocoBase's uid(): letters and digits, starts with a letter.
-std::string random_uid(size_t length = 11);
-std::string random_uuid();  // version 4
 
 // Holds a row of `sequences` until the transaction ends, so that two writers of one field (sort,
 // radio, sequence) go one after the other on every dialect.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <mutex>
 
+#include "base/ids.h"
 #include "base/text.h"
 #include "schema/types/common.h"
 #include "schema/types/registry.h"
@@ -104,7 +105,7 @@ class UidType final : public FilledText {
     return bad_options("pattern", "The pattern is not a regular expression: " + pattern);
   }
   std::string make(const Field& field) const override {
-    return json::get_string(field.options, "prefix") + random_uid();
+    return json::get_string(field.options, "prefix") + uid();
   }
   Result<sql::Value> check(const Field& field, const json::Value& input,
                            std::string text) const override {
@@ -147,7 +148,7 @@ class NanoidType final : public FilledText {
     if (alphabet.empty()) {
       alphabet = "useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict";
     }
-    return random_text(static_cast<size_t>(json::get_int(field.options, "size", 12)), alphabet);
+    return nanoid(static_cast<size_t>(json::get_int(field.options, "size", 12)), alphabet);
   }
 };
 
@@ -188,7 +189,7 @@ class UuidType final : public FieldType {
   Task<Status> before_save(FieldWrite& write) const override {
     if (!write.creating) co_return Status{};
     auto& value = write.values[write.field.name];
-    if (value.is_null()) value = sql::Value(random_uuid(), sql::Type::kUuid);
+    if (value.is_null()) value = sql::Value(uuid_v4(), sql::Type::kUuid);
     co_return Status{};
   }
 };

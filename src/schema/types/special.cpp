@@ -1,10 +1,7 @@
 // password, context, virtual: values the client does not simply store.
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
-#include <array>
 #include <atomic>
 
+#include "base/crypto.h"
 #include "base/text.h"
 #include "schema/types/common.h"
 #include "schema/types/registry.h"
@@ -17,7 +14,7 @@ namespace {
 class InlineHasher final : public PasswordHasher {
  public:
   Task<Result<std::string>> hash(const Context&, std::string password) override {
-    co_return hash_password_now(password);
+    co_return hash_password(password);
   }
 };
 
@@ -27,32 +24,9 @@ std::atomic<PasswordHasher*>& hasher() {
   return current;
 }
 
-// PHC strings use base64 without padding.
-std::string phc_base64(std::string_view bytes) {
-  std::string text = base64_encode(bytes);
-  while (text.ends_with('=')) text.pop_back();
-  return text;
-}
-
 }  // namespace
 
 void set_password_hasher(PasswordHasher& value) { hasher() = &value; }
-
-Result<std::string> hash_password_now(std::string_view password) {
-  constexpr uint64_t kN = 16384, kR = 8, kP = 1;
-  std::array<unsigned char, 16> salt{};
-  std::array<unsigned char, 32> key{};
-  if (RAND_bytes(salt.data(), salt.size()) != 1 ||
-      EVP_PBE_scrypt(password.data(), password.size(), salt.data(), salt.size(), kN, kR, kP,
-                     uint64_t{64} << 20, key.data(), key.size()) != 1) {
-    return fail(Error(Code::kInternal, "INTERNAL", "The password could not be stored.")
-                    .with_internal("scrypt failed"));
-  }
-  const auto view = [](const auto& bytes) {
-    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  };
-  return "$scrypt$ln=14,r=8,p=1$" + phc_base64(view(salt)) + "$" + phc_base64(view(key));
-}
 
 namespace types {
 
