@@ -98,7 +98,7 @@ Value default_of(std::string_view text, Type type) {
   return Value(text, type);
 }
 
-bool parse_default(std::string_view text, Type type, std::optional<Value>& value) {
+bool parse_default(std::string_view text, Type type, bool backslash, std::optional<Value>& value) {
   while (text.starts_with('(') && text.ends_with(')')) text = text.substr(1, text.size() - 2);
   if (text.empty()) return false;
   auto is_word = [&](std::string_view word) {
@@ -114,6 +114,7 @@ bool parse_default(std::string_view text, Type type, std::optional<Value>& value
     size_t i = 1;
     for (; i < text.size(); ++i) {
       if (text[i] == '\'' && (++i == text.size() || text[i] != '\'')) break;
+      if (backslash && text[i] == '\\' && i + 1 < text.size()) ++i;
       plain += text[i];
     }
     if (i != text.size()) return false;  // more than one literal

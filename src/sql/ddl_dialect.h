@@ -63,8 +63,8 @@ std::vector<std::string> primary_key_of(const TableSpec& table);
 bool index_has(const IndexSpec& index, std::string_view column);
 
 // A literal of default text: 'it''s', 12, -1.5, TRUE, NULL. False: something else, an expression.
-// `value` stays empty for NULL.
-bool parse_default(std::string_view text, Type type, std::optional<Value>& value);
+// `value` stays empty for NULL. `backslash`: it escapes in strings (MySQL, MariaDB).
+bool parse_default(std::string_view text, Type type, bool backslash, std::optional<Value>& value);
 // The value `text` stands for in a column of `type`.
 Value default_of(std::string_view text, Type type);
 

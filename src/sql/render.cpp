@@ -140,12 +140,12 @@ struct Renderer {
   void operator()(const BoolLiteral& node) { out.text += node.value ? "TRUE" : "FALSE"; }
 };
 
-// A stored SELECT may end in ";" or in a comment without a line end.
+// The line end is for a comment that trim_statement did not know as one.
 void render_raw(Rendering& out, std::string_view raw) {
-  size_t end = raw.find_last_not_of(" \t\r\n;");
-  if (end == std::string_view::npos) throw std::logic_error("an SQL collection without SQL");
+  std::string_view query = trim_statement(raw);
+  if (query.empty()) throw std::logic_error("an SQL collection without SQL");
   out.text += '(';
-  out.text += raw.substr(0, end + 1);
+  out.text += query;
   out.text += "\n)";
 }
 

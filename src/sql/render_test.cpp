@@ -130,10 +130,13 @@ TEST(Render, UpdateAndDeleteWithAlias) {
 TEST(Render, RawTablesAndRecursion) {
   Select q;
   q.from.alias = "s";
-  q.from.raw_sql = "SELECT 1 AS a -- one ;\n;";
+  q.from.raw_sql = "SELECT 1 AS a; -- one ;\n;";
   q.columns = {{column("s", "a"), "a"}};
   EXPECT_EQ(render(q, postgres_dialect()).text,
-            "SELECT \"s\".\"a\" AS \"a\" FROM (SELECT 1 AS a -- one\n) AS \"s\"");
+            "SELECT \"s\".\"a\" AS \"a\" FROM (SELECT 1 AS a\n) AS \"s\"");
+  EXPECT_EQ(trim_statement("SELECT '; -- ' ; /* x */ -- y"), "SELECT '; -- '");
+  EXPECT_EQ(trim_statement("SELECT 'it''s' -- ;\n, 2"), "SELECT 'it''s' -- ;\n, 2");
+  EXPECT_EQ(trim_statement(" ; "), "");
   auto first = std::make_shared<Select>(), next = std::make_shared<Select>();
   first->columns = {{param(Value(1)), ""}};
   next->from = table("tree", "t");

@@ -192,6 +192,29 @@ std::string json_path(std::string_view dotted) {
   return path;
 }
 
+std::string_view trim_statement(std::string_view sql) {
+  size_t end = 0;  // behind the last character that counts
+  for (size_t i = 0; i < sql.size();) {
+    std::string_view rest = sql.substr(i);
+    char c = rest.front();
+    size_t length = 1;
+    bool counts = c != ';' && c != ' ' && c != '\t' && c != '\r' && c != '\n';
+    if (c == '\'' || c == '"' || c == '`') {
+      length = std::min(rest.find(c, 1), rest.size() - 1) + 1;  // a doubled mark is two strings
+    } else if (rest.starts_with("--")) {
+      length = std::min(rest.find('\n'), rest.size());
+      counts = false;
+    } else if (rest.starts_with("/*")) {
+      size_t close = rest.find("*/", 2);
+      length = close == std::string_view::npos ? rest.size() : close + 2;
+      counts = false;
+    }
+    i += length;
+    if (counts) end = i;
+  }
+  return sql.substr(0, end);
+}
+
 void call_simple(Rendering& out, std::string_view name, const std::vector<Expr>& args,
                  const Dialect& dialect) {
   out.text += name;

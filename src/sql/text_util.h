@@ -40,6 +40,9 @@ bool is_index(std::string_view path_part);
 // $."a"[0]."b", the form of MySQL and SQLite.
 std::string json_path(std::string_view dotted);
 
+// The stored SELECT without what may follow it: blanks, ";" and comments.
+std::string_view trim_statement(std::string_view sql);
+
 // name(arg, arg, ...)
 void call_simple(Rendering& out, std::string_view name, const std::vector<Expr>& args,
                  const Dialect& dialect);

@@ -81,6 +81,18 @@ bool contains_ignoring_case(std::string_view text, std::string_view word) {
   return !std::ranges::search(text, word, same).empty();
 }
 
+// MySQL prints the default ('abc') as _utf8mb4\'abc\'.
+std::string plain_literal(std::string_view text) {
+  size_t mark = text.starts_with('_') ? text.find("\\'") : std::string_view::npos;
+  if (mark == std::string_view::npos) return std::string(text);
+  std::string out;
+  for (size_t i = mark; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size() && text[i + 1] == '\'') continue;
+    out += text[i];
+  }
+  return out;
+}
+
 }  // namespace
 
 // JSON columns are LONGTEXT with a check.
@@ -104,11 +116,14 @@ ColumnSpec MysqlDdl::map_column(const Rows& rows, size_t row, bool is_json) cons
   column.auto_increment = contains_ignoring_case(extra, "auto_increment");
   Cell initial = rows.cell(row, 8);
   if (initial.is_null()) return column;
-  // MySQL marks expressions; a bracketed literal is one of them, with escaped quotes.
   bool is_expression = contains_ignoring_case(extra, "DEFAULT_GENERATED");
   if (!has_quoted_defaults() && !is_expression) {
     column.default_value = default_of(initial.text(), column.type.type);
-  } else if (!parse_default(initial.text(), column.type.type, column.default_value)) {
+    return column;
+  }
+  std::string text =
+      has_quoted_defaults() ? std::string(initial.text()) : plain_literal(initial.text());
+  if (!parse_default(text, column.type.type, true, column.default_value)) {
     column.default_expression = initial.text();
   }
   return column;

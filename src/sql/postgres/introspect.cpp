@@ -104,7 +104,8 @@ ColumnSpec map_column(const Rows& rows, size_t row) {
   if (initial.is_null()) return column;
   if (initial.text().starts_with("nextval(")) {
     column.auto_increment = true;
-  } else if (!parse_default(without_cast(initial.text()), column.type.type, column.default_value)) {
+  } else if (!parse_default(without_cast(initial.text()), column.type.type, false,
+                            column.default_value)) {
     column.default_expression = initial.text();
   }
   return column;

@@ -118,7 +118,7 @@ Task<Result<std::optional<TableInfo>>> SqliteDdl::describe_table(Executor& db, c
     if (place > 0) key.emplace_back(place, column.name);
     Cell initial = found.cell(row, 3);
     if (!initial.is_null() &&
-        !parse_default(initial.text(), column.type.type, column.default_value)) {
+        !parse_default(initial.text(), column.type.type, false, column.default_value)) {
       column.default_expression = initial.text();
     }
     info.columns.push_back(std::move(column));
