@@ -8,7 +8,12 @@ function(halcyon_module name)
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(sources ${all})
   list(FILTER sources EXCLUDE REGEX "(_test|_bench|_fuzz|/main)\\.cpp$")
-  list(TRANSFORM ARG_DEPENDS PREPEND halcyon_ OUTPUT_VARIABLE modules)
+  set(modules)  # modules that have no sources yet are no targets
+  foreach(module ${ARG_DEPENDS})
+    if(TARGET halcyon_${module})
+      list(APPEND modules halcyon_${module})
+    endif()
+  endforeach()
 
   set(target halcyon_${name})
   if(NOT sources)

@@ -16,6 +16,8 @@
 
 namespace halcyon::data {
 
+class CountCache;  // data/read/count_cache.h
+
 // Rights for one action on one collection (reference F.6). `scope` is a filter in API form that may
 // hold variables; the planner ANDs it into the query. `fields`: readable (view) or writable fields;
 // nullopt = all.
@@ -72,7 +74,8 @@ struct Call {
   sql::Database& db;
   const Caller& caller;
   const Permissions& permissions;
-  sql::Executor* tx = nullptr;  // set: run inside this transaction instead of db
+  sql::Executor* tx = nullptr;   // set: run inside this transaction instead of db
+  CountCache* counts = nullptr;  // shares totals of lists; nullptr: count each time
   sql::Executor& executor() const { return tx != nullptr ? *tx : db; }
 };
 

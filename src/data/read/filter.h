@@ -36,6 +36,11 @@ Result<FilterPlan> plan_filter(const Call& call, const schema::Collection& colle
                                const std::string& alias, Aliases& aliases,
                                const json::Value& filter);
 
+// The same for the server's own filters (row scopes of a grant): fields need not be readable by the
+// caller, where plan_filter refuses such fields with 403 FIELD_NOT_READABLE.
+Result<FilterPlan> plan_scope(const Call& call, const schema::Collection& collection,
+                              const std::string& alias, Aliases& aliases, const json::Value& scope);
+
 // filterByTk -> predicate on the filter target key. Error INVALID_FILTER_BY_TK.
 Result<sql::Expr> plan_filter_by_tk(const Call& call, const schema::Collection& collection,
                                     const std::string& alias, const json::Value& filter_by_tk);
