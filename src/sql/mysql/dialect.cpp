@@ -258,7 +258,16 @@ void MysqlDialect::call(Rendering& out, const Call& call) const {
     case Fn::kAbs:
       return wrapped("ABS(", ")");
     case Fn::kRound:
-      return wrapped("ROUND(", ")");
+      // Of doubles it would round halves to the even neighbour.
+      out.text += "ROUND(CAST(";
+      render_expr(out, *args.at(0), *this);
+      out.text += " AS DECIMAL(65, 30))";
+      if (args.size() > 1) {
+        out.text += ", ";
+        render_expr(out, *args[1], *this);
+      }
+      out.text += ')';
+      return;
     case Fn::kFloor:
       return wrapped("FLOOR(", ")");
     case Fn::kCeil:
