@@ -1,11 +1,9 @@
 #include "sql/database.h"
 
+#include "sql/mysql/driver.h"
 #include "sql/sqlite/driver.h"
 #if __has_include("sql/postgres/driver.h")
 #include "sql/postgres/driver.h"
-#endif
-#if __has_include("sql/mysql/driver.h")
-#include "sql/mysql/driver.h"
 #endif
 
 namespace halcyon::sql {
@@ -22,11 +20,7 @@ Task<Result<std::unique_ptr<Database>>> open(const Options& options, runtime::Io
 #endif
     case DialectKind::kMysql:
     case DialectKind::kMariadb:
-#if __has_include("sql/mysql/driver.h")
       return mysql::open_mysql(options, io);
-#else
-      break;
-#endif
   }
   return [](DialectKind) -> Task<Result<std::unique_ptr<Database>>> {
     co_return invalid("DB_DIALECT", "This build has no driver for the dialect.");
