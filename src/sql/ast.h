@@ -54,6 +54,9 @@ enum class Fn {
   kJsonArrayOverlaps,  // (json, json array param) -> bool: any member in common
   kJsonArraySameSet,   // (json, json array param) -> bool: same members, order and repeats ignored
   kJsonExtractText,    // (json, literal dotted path as kText param) -> text or NULL
+  kJsonQuote,          // (scalar) -> its JSON text: 5 -> 5, a"b -> "a\"b"
+  kAddMillis,          // (timestamptz, int milliseconds) -> timestamptz
+  kEpochMillis,        // (timestamptz) -> int milliseconds since 1970; e.g. of kNow
   kDateFormat,  // (timestamp, kText literal of YYYY MM DD hh mm ss Q W, int offset minutes) -> text
                 // hh = 00..23, Q = 1..4, W = ISO week 01..53, [text] = verbatim
   kRegexMatch,

@@ -309,6 +309,41 @@ TEST_P(TextConformance, NumbersAndTextFunctions) {
   EXPECT_EQ(ids(make(In{c("n"), {}, true})), "1 2 3 4");
 }
 
+TEST_P(TextConformance, ClockArithmetic) {
+  create(make_table({make_column("at", Type::kTimestampTz)}));
+  fill("at",
+       {Value("2026-01-31 23:59:59.250", Type::kTimestampTz), Value(Null{}, Type::kTimestampTz)});
+  EXPECT_EQ(select(call(Fn::kEpochMillis, {c("at")})), (Texts{"1769903999250", "NULL"}));
+  EXPECT_EQ(select(call(Fn::kEpochMillis,
+                        {call(Fn::kAddMillis, {c("at"), param(Value(int64_t{-1751}))})}))[0],
+            "1769903997499");
+  Value epoch("1970-01-01 00:00:00", Type::kTimestampTz);
+  EXPECT_EQ(one(call(Fn::kEpochMillis,
+                     {call(Fn::kAddMillis, {param(epoch), param(Value(int64_t{1769903999250}))})})),
+            "1769903999250");
+  // What was stored by the clock compares with the clock.
+  Expr now = call(Fn::kNow);
+  must(render(Update{table("t", "t"),
+                     {{"at", call(Fn::kAddMillis, {now, param(Value(60000))})}},
+                     eq(c("id"), param(Value(2))),
+                     {}},
+              dialect()));
+  EXPECT_EQ(ids(binary(BinaryOp::kGt, c("at"), now)), "2");
+  EXPECT_EQ(ids(binary(BinaryOp::kGt, c("at"), call(Fn::kAddMillis, {now, param(Value(61000))}))),
+            "");
+  int64_t server = std::stoll(one(call(Fn::kEpochMillis, {now})));
+  EXPECT_NEAR(static_cast<double>(server), static_cast<double>(time(nullptr)) * 1000, 10000);
+}
+
+TEST_P(TextConformance, JsonQuoteMakesMembers) {
+  create(make_table({make_column("w", Type::kText, 20), make_column("j", Type::kJson)}));
+  fill("w", {Value("a\"b"), Value("1"), Value("x")});
+  must(render(Update{table("t", "t"), {{"j", param(json(R"(["a\"b",1,"1"])"))}}, nullptr, {}},
+              dialect()));
+  EXPECT_EQ(ids(call(Fn::kJsonArrayContains, {c("j"), call(Fn::kJsonQuote, {c("w")})})), "1 2");
+  EXPECT_EQ(ids(call(Fn::kJsonArrayContains, {c("j"), call(Fn::kJsonQuote, {c("id")})})), "1");
+}
+
 TEST_P(TextConformance, UpsertAndIgnore) {
   TableSpec spec = make_table({make_column("k", Type::kText, 20), make_column("n", Type::kInt64)});
   spec.indexes = {{"", {"k"}, true}};

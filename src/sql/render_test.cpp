@@ -207,8 +207,9 @@ Expr random_expr(std::mt19937& rng, int depth) {
     case 4:
       return make(Like{inner(), "n", static_cast<LikeKind>(pick(4)), pick(2) == 0, false});
     case 5:
-      return call(static_cast<Fn>(static_cast<int>(Fn::kJsonArrayContains) + pick(3)),
-                  {inner(), param(Value("[1]", Type::kJson))});
+      return call(
+          static_cast<Fn>(static_cast<int>(Fn::kJsonArrayContains) + static_cast<int>(pick(3))),
+          {inner(), param(Value("[1]", Type::kJson))});
     case 6:
       return make(Cast{inner(), static_cast<Type>(1 + pick(15))});
     case 7:

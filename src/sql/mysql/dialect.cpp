@@ -250,6 +250,17 @@ void MysqlDialect::call(Rendering& out, const Call& call) const {
     case Fn::kJsonArraySameSet:
     case Fn::kJsonExtractText:
       return json_call(out, call);
+    case Fn::kJsonQuote:
+      return wrapped("JSON_EXTRACT(JSON_ARRAY(", "), '$[0]')");
+    case Fn::kAddMillis:
+      out.text += "CAST(DATE_ADD(";
+      render_expr(out, *args.at(0), *this);
+      out.text += ", INTERVAL (";
+      render_expr(out, *args.at(1), *this);
+      out.text += ") * 1000 MICROSECOND) AS DATETIME(3))";
+      return;
+    case Fn::kEpochMillis:
+      return wrapped("(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', ", ") DIV 1000)");
     case Fn::kDateFormat:
       return date_format(out, call);
     case Fn::kRegexMatch:

@@ -246,6 +246,21 @@ void PostgresDialect::call(Rendering& out, const Call& call) const {
     case Fn::kJsonArraySameSet:
     case Fn::kJsonExtractText:
       return json_call(out, call);
+    case Fn::kJsonQuote:
+      out.text += "CAST(to_jsonb(";
+      render_list(out, args, *this);
+      out.text += ") AS text)";
+      return;
+    case Fn::kAddMillis:
+      out.text += '(';
+      cast_to(out, args.at(0), "timestamp with time zone");
+      out.text += " + ";
+      cast_to(out, args.at(1), "bigint");
+      out.text += " * interval '1 millisecond')";
+      return;
+    case Fn::kEpochMillis:
+      wrapped("CAST(round(extract(epoch FROM ", "timestamp with time zone", ") * 1000) AS bigint)");
+      return;
     case Fn::kDateFormat:
       return date_format(out, call);
     case Fn::kRegexMatch:

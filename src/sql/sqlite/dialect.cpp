@@ -240,6 +240,20 @@ void SqliteDialect::call(Rendering& out, const Call& call) const {
     case Fn::kJsonArraySameSet:
     case Fn::kJsonExtractText:
       return json_call(out, call);
+    case Fn::kJsonQuote:
+      return call_simple(out, "json_quote", args, *this);
+    case Fn::kAddMillis:
+      out.text += "(strftime('%Y-%m-%d %H:%M:%f', ";
+      render_expr(out, *args.at(0), *this);
+      out.text += ", (CAST(";
+      render_expr(out, *args.at(1), *this);
+      out.text += " AS REAL) / 1000) || ' seconds') || ' +00:00')";
+      return;
+    case Fn::kEpochMillis:
+      out.text += "CAST(round((julianday(";
+      render_expr(out, *args.at(0), *this);
+      out.text += ") - 2440587.5) * 86400000) AS INTEGER)";
+      return;
     case Fn::kDateFormat:
       return date_format(out, call);
     case Fn::kRegexMatch:
