@@ -1,6 +1,7 @@
 // What the actions of api work with; made once by server and alive as long as the process serves.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -16,7 +17,7 @@ struct Settings {
   std::string version;
   std::string base_path = "/api/";
   std::string language = "en-US";
-  std::string log_level = "info";
+  std::chrono::milliseconds request_timeout{60'000};
   std::vector<std::string> cors_whitelist;  // empty: any origin, without credentials
   bool acl_meta = true;                     // X-With-ACL-Meta is honoured
   Settings() = default;

@@ -1,0 +1,57 @@
+#include "runtime/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <mutex>
+#include <vector>
+
+namespace halcyon::runtime {
+
+struct Metrics::Impl {
+  prometheus::Registry registry;
+  std::mutex mutex;
+  struct Read {
+    prometheus::Gauge* gauge;
+    std::function<double()> read;
+  };
+  std::vector<Read> gauges;
+};
+
+void Counter::add(double amount) { static_cast<prometheus::Counter*>(handle)->Increment(amount); }
+void Histogram::observe(double value) {
+  static_cast<prometheus::Histogram*>(handle)->Observe(value);
+}
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+Counter Metrics::counter(const std::string& name, const std::string& help, const Labels& labels) {
+  auto& family = prometheus::BuildCounter().Name(name).Help(help).Register(impl_->registry);
+  return Counter{&family.Add(labels)};
+}
+
+Histogram Metrics::seconds(const std::string& name, const std::string& help, const Labels& labels) {
+  static const prometheus::Histogram::BucketBoundaries kBounds{
+      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+  auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(impl_->registry);
+  return Histogram{&family.Add(labels, kBounds)};
+}
+
+void Metrics::gauge(const std::string& name, const std::string& help, const Labels& labels,
+                    std::function<double()> read) {
+  auto& family = prometheus::BuildGauge().Name(name).Help(help).Register(impl_->registry);
+  std::lock_guard lock(impl_->mutex);
+  impl_->gauges.push_back({&family.Add(labels), std::move(read)});
+}
+
+std::string Metrics::render() const {
+  std::lock_guard lock(impl_->mutex);
+  for (auto& gauge : impl_->gauges) gauge.gauge->Set(gauge.read());
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
+
+}  // namespace halcyon::runtime

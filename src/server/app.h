@@ -1,0 +1,39 @@
+// The composition root: makes every part from the configuration, in order, and takes them down
+// again.
+//
+//   TRY(auto app, App::open(config));        // database, model, accounts: migrated and loaded
+//   TRY_STATUS(app->listen());
+//   app->drain_and_stop();
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/config.h"
+#include "base/result.h"
+
+namespace halcyon::server {
+
+extern const std::string kVersion;
+
+class App {
+ public:
+  // Opens the database and brings its tables up to this version. From a plain thread (main).
+  static Result<std::unique_ptr<App>> open(const Config& config);
+  ~App();
+
+  Status listen();
+  int port() const;
+  int admin_port() const;  // 0: off
+  // SIGTERM: unready at once, serves on for SHUTDOWN_DELAY, lets requests in flight finish.
+  void drain_and_stop();
+  Status create_or_reset_admin(const std::string& username, const std::string& email,
+                               const std::string& password);
+
+ private:
+  struct Impl;
+  explicit App(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace halcyon::server

@@ -1,0 +1,149 @@
+// The command line: halcyon serve|migrate|user|config|version.
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+
+#include "base/config.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "server/app.h"
+
+namespace halcyon::server {
+namespace {
+
+constexpr int kBadConfig = 2;
+
+int fail_with(const Error& error) {
+  std::cerr << "halcyon: " << error.message
+            << (error.internal.empty() ? "" : " (" + error.internal + ")") << '\n';
+  return error.id == "INVALID_CONFIG" ? kBadConfig : 1;
+}
+
+void set_up_log(const Config& config) {
+  const std::string& level = config.get("LOGGER_LEVEL");
+  std::string file;
+  if (config.get("LOGGER_TRANSPORT") == "file") {
+    const std::string folder = config.is_set("LOGGER_BASE_PATH")
+                                   ? config.get("LOGGER_BASE_PATH")
+                                   : config.get("STORAGE_PATH") + "/logs";
+    mkdir(config.get("STORAGE_PATH").c_str(), 0755);
+    mkdir(folder.c_str(), 0755);
+    file = folder + "/halcyon.log";
+  }
+  configure_log(level == "debug"   ? LogLevel::kDebug
+                : level == "warn"  ? LogLevel::kWarn
+                : level == "error" ? LogLevel::kError
+                                   : LogLevel::kInfo,
+                config.get("LOGGER_FORMAT"), file);
+}
+
+// Signals are waited for by the main thread; every thread made later inherits the mask.
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return set;
+}
+
+int serve(const Config& config) {
+  const sigset_t signals = block_signals();
+  const auto started = std::chrono::steady_clock::now();
+  auto app = App::open(config);
+  if (!app) return fail_with(app.error());
+  if (auto status = (*app)->listen(); !status) return fail_with(status.error());
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - started;
+  log_info("listening", {{"host", config.get("APP_HOST")},
+                         {"port", (*app)->port()},
+                         {"adminPort", (*app)->admin_port()},
+                         {"database", config.get("DB_DIALECT")},
+                         {"version", kVersion},
+                         {"startMs", took.count()}});
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  log_info("stopping", {{"signal", signal_number}});
+  (*app)->drain_and_stop();
+  return 0;
+}
+
+int user(const Config& config, const std::string& username, const std::string& email,
+         std::string password) {
+  const bool made = password.empty();
+  if (made) password = base64_encode(random_bytes(12));
+  auto app = App::open(config);
+  if (!app) return fail_with(app.error());
+  if (auto status = (*app)->create_or_reset_admin(username, email, password); !status)
+    return fail_with(status.error());
+  std::cout << "The account \"" << username << "\" can sign in"
+            << (made ? " with the password " + password : "") << ".\n";
+  return 0;
+}
+
+int main_of(int argc, char** argv) {
+  CLI::App cli{"Halcyon: an open no-code platform that stays up"};
+  cli.require_subcommand(1);
+  std::string env_file = ".env";
+  cli.add_option("--env-file", env_file, "File with settings; environment variables win")
+      ->capture_default_str();
+  auto* serve_command = cli.add_subcommand("serve", "Run the server");
+  int port = -1;
+  serve_command->add_option("-p,--port", port, "Port to listen on (APP_PORT)")
+      ->check(CLI::Range(0, 65535));
+  auto* migrate_command =
+      cli.add_subcommand("migrate", "Bring the database up to this version, then exit");
+  auto* user_command =
+      cli.add_subcommand("user", "Make an administrator, or give an account a new password");
+  std::string username, email, password;
+  user_command->add_option("username", username, "User name")->required();
+  user_command->add_option("--email", email, "E-mail address of a new account");
+  user_command->add_option("--password", password, "Password; one is made and shown when absent");
+  auto* config_command = cli.add_subcommand("config", "Check the settings");
+  bool example = false;
+  config_command->add_flag("--example", example, "Print .env.example instead");
+  auto* version_command = cli.add_subcommand("version", "Print the version");
+  CLI11_PARSE(cli, argc, argv);
+
+  if (*version_command) {
+    std::cout << "halcyon " << kVersion << '\n';
+    return 0;
+  }
+  if (example) {
+    std::cout << example_env();
+    return 0;
+  }
+  Environment environment = process_environment();
+  if (port >= 0) environment.insert_or_assign("APP_PORT", std::to_string(port));
+  auto config = Config::load(environment, env_file);
+  if (!config) return fail_with(config.error());
+  set_up_log(*config);
+  if (*serve_command) return serve(*config);
+  if (*user_command) return user(*config, username, email, password);
+  if (*migrate_command) {
+    auto app = App::open(*config);
+    if (!app) return fail_with(app.error());
+    std::cout << "The database is up to date.\n";
+    return 0;
+  }
+  (void)config_command;
+  std::cout << "The settings are good.\n";
+  return 0;
+}
+
+}  // namespace
+}  // namespace halcyon::server
+
+int main(int argc, char** argv) {
+  try {
+    return halcyon::server::main_of(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "halcyon: " << error.what() << '\n';
+    return 1;
+  }
+}
