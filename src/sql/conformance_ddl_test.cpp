@@ -188,6 +188,18 @@ TEST_P(DdlConformance, AlteredColumnsKeepTheirValuesOrRefuse) {
   must_ddl({"DROP VIEW v"});
 }
 
+TEST_P(DdlConformance, AlteringNeverLosesColumnsItWasNotToldOf) {
+  TableSpec spec = make_table({make_column("w", Type::kText, 20)});
+  create(spec);
+  must_ddl({"ALTER TABLE t ADD COLUMN extra VARCHAR(20)"});
+  ColumnSpec from = spec.columns[1], to = from;
+  to.type.length = 30;
+  spec.columns[1] = to;
+  (void)ddl(alter_column(spec, from, to, dialect()));
+  EXPECT_EQ(describe("t").columns.size(), 3u);
+  EXPECT_EQ(tables(false), Texts{"t"});
+}
+
 // Tables as Sequelize makes them for NocoBase.
 TEST_P(DdlConformance, AdoptsTablesOfNocoBase) {
   std::string uid_index;

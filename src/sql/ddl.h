@@ -1,6 +1,6 @@
 // DDL as data: schema describes tables, `ddl` renders the statements for one dialect.
 //
-//   for (auto& text : create_table(spec, dialect)) run(text)
+//   for (auto& text : create_table(spec, dialect)) run(text)      // is_write, is_slow
 #pragma once
 
 #include <optional>
@@ -65,10 +65,11 @@ std::vector<std::string> drop_column(const TableSpec& table, const std::string& 
                                      const Dialect& dialect);
 std::vector<std::string> rename_column(const TableSpec& table, const std::string& from,
                                        const std::string& to, const Dialect& dialect);
-// Changes type, nullability or default. `table` describes the table as it will be (SQLite rebuilds
-// it). Values that do not fit the new type make a statement fail and change nothing; fractions that
-// do not fit a DECIMAL's scale are rounded, and MySQL also rounds a fraction that becomes an
-// integer. Run the statements in one transaction where the dialect has transactional DDL.
+// Changes type, nullability or default. `table` describes the table as it will be: SQLite rebuilds
+// it, so an index that `table` leaves out is lost, and a column that it leaves out is an error.
+// Values that do not fit the new type make a statement fail and change nothing; fractions that do
+// not fit a DECIMAL's scale are rounded, and MySQL also rounds a fraction that becomes an integer.
+// Run the statements in one transaction where the dialect has transactional DDL.
 std::vector<std::string> alter_column(const TableSpec& table, const ColumnSpec& from,
                                       const ColumnSpec& to, const Dialect& dialect);
 std::vector<std::string> create_index(const TableSpec& table, const IndexSpec& index,

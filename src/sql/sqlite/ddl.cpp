@@ -178,15 +178,40 @@ void SqliteDdl::column(std::string& out, const TableSpec& table, const ColumnSpe
   default_clause(out, column);
 }
 
+// A row of `source` is put into a helper table whose check refuses it, which stops everything with
+// CHECK_VIOLATION and the name of the rule.
+void SqliteDdl::refuse_if(Texts& texts, const TableSpec& table, const std::string& rule,
+                          const std::string& source) const {
+  std::string guard = quoted("halcyon_check_" + table.name);
+  texts.push_back(fmt::format("CREATE TABLE {} (fits INTEGER CONSTRAINT {} CHECK (fits = 1))",
+                              guard, quoted(rule)));
+  texts.push_back(fmt::format("INSERT INTO {} SELECT 0 FROM {} LIMIT 1", guard, source));
+  texts.push_back("DROP TABLE " + guard);
+}
+
 DdlDialect::Texts SqliteDdl::rebuild(const TableSpec& table, const std::vector<std::string>& copy,
-                                     const std::vector<std::string>& values) const {
+                                     const std::vector<std::string>& values,
+                                     const std::string& dropped) const {
   TableSpec fresh = table;
   fresh.name = "halcyon_new_" + table.name;
   fresh.indexes.clear();
   fresh.if_not_exists = false;
   std::string old_name = quoted(table.name), new_name = quoted(fresh.name);
-  // The renaming below would check views that name the table while it is gone.
-  Texts texts{"PRAGMA legacy_alter_table = ON", table_text(fresh, "", "")};
+  Texts texts;
+  // A column that the caller does not know of must not be lost.
+  std::string old_literal, known;
+  quote_literal(old_literal, table.name, false);
+  for (const std::string& name : copy) {
+    known += known.empty() ? "" : ", ";
+    quote_literal(known, name, false);
+  }
+  if (!dropped.empty()) {
+    known += known.empty() ? "" : ", ";
+    quote_literal(known, dropped, false);
+  }
+  refuse_if(texts, table, "all_columns_are_known",
+            fmt::format("pragma_table_info({}) WHERE name NOT IN ({})", old_literal, known));
+  texts.push_back(table_text(fresh, "", ""));
   std::string select;
   for (const std::string& value : values) select += (select.empty() ? "" : ", ") + value;
   if (!copy.empty()) {
@@ -195,25 +220,26 @@ DdlDialect::Texts SqliteDdl::rebuild(const TableSpec& table, const std::vector<s
   }
   if (!rowid_column(table).empty()) {
     // Ids of deleted rows must not come again.
-    std::string was, now;
-    quote_literal(was, table.name, false);
+    std::string now;
     quote_literal(now, fresh.name, false);
     texts.push_back(
         fmt::format("DELETE FROM sqlite_sequence WHERE name = {0} AND EXISTS (SELECT 1 "
                     "FROM sqlite_sequence WHERE name = {1})",
-                    now, was));
+                    now, old_literal));
     texts.push_back(
         fmt::format("INSERT INTO sqlite_sequence (name, seq) SELECT {}, seq FROM "
                     "sqlite_sequence WHERE name = {}",
-                    now, was));
+                    now, old_literal));
   }
   texts.push_back("DROP TABLE " + old_name);
+  // Otherwise the renaming would check views that name the table while it is gone.
+  texts.push_back("PRAGMA legacy_alter_table = ON");
   texts.push_back("ALTER TABLE " + new_name + " RENAME TO " + old_name);
+  texts.push_back("PRAGMA legacy_alter_table = OFF");
   for (IndexSpec index : table.indexes) {
     if (index.name.starts_with("sqlite_autoindex_")) index.name.clear();  // was a UNIQUE clause
     for (std::string& text : create_index(table, index)) texts.push_back(std::move(text));
   }
-  texts.push_back("PRAGMA legacy_alter_table = OFF");
   return texts;
 }
 
@@ -232,7 +258,7 @@ DdlDialect::Texts SqliteDdl::add_column(const TableSpec& table, const ColumnSpec
     copy.push_back(column.name);
     values.push_back(quoted(column.name));
   }
-  return rebuild(will, copy, values);
+  return rebuild(will, copy, values, "");
 }
 
 DdlDialect::Texts SqliteDdl::drop_column(const TableSpec& table, const std::string& column) const {
@@ -258,7 +284,7 @@ DdlDialect::Texts SqliteDdl::drop_column(const TableSpec& table, const std::stri
     copy.push_back(c.name);
     values.push_back(quoted(c.name));
   }
-  return rebuild(will, copy, values);
+  return rebuild(will, copy, values, column);
 }
 
 DdlDialect::Texts SqliteDdl::alter_column(const TableSpec& table, const ColumnSpec& from,
@@ -277,17 +303,11 @@ DdlDialect::Texts SqliteDdl::alter_column(const TableSpec& table, const ColumnSp
     Conversion change = conversion(values.back(), to.type);
     values.back() = change.value;
     if (change.fits == "1") continue;
-    // A row that the check of a helper table refuses stops everything with CHECK_VIOLATION.
-    std::string guard = quoted("halcyon_check_" + table.name);
-    texts.push_back(fmt::format("CREATE TABLE {} (fits INTEGER CONSTRAINT {} CHECK (fits = 1))",
-                                guard, quoted("values_fit_" + to.name)));
-    texts.push_back(
-        fmt::format("INSERT INTO {} SELECT 0 FROM {} WHERE {} IS NOT NULL AND ({}) IS NOT "
-                    "TRUE LIMIT 1",
-                    guard, quoted(table.name), quoted(to.name), change.fits));
-    texts.push_back("DROP TABLE " + guard);
+    refuse_if(texts, table, "values_fit_" + to.name,
+              fmt::format("{} WHERE {} IS NOT NULL AND ({}) IS NOT TRUE", quoted(table.name),
+                          quoted(to.name), change.fits));
   }
-  for (std::string& text : rebuild(will, copy, values)) texts.push_back(std::move(text));
+  for (std::string& text : rebuild(will, copy, values, "")) texts.push_back(std::move(text));
   return texts;
 }
 
@@ -301,7 +321,7 @@ DdlDialect::Texts SqliteDdl::drop_index(const TableSpec& table, const std::strin
     copy.push_back(column.name);
     values.push_back(quoted(column.name));
   }
-  return rebuild(will, copy, values);
+  return rebuild(will, copy, values, "");
 }
 
 const DdlDialect& SqliteDialect::ddl() const {

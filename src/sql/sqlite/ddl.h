@@ -29,9 +29,12 @@ class SqliteDdl final : public DdlDialect {
   bool has_inline_key(const TableSpec& table) const override;
 
  private:
-  // `copy` are the columns that both tables have, `values` the expressions to copy them by.
+  // `copy` are the columns that both tables have, `values` the expressions to copy them by,
+  // `dropped` the column that only the old one has, or empty.
   Texts rebuild(const TableSpec& table, const std::vector<std::string>& copy,
-                const std::vector<std::string>& values) const;
+                const std::vector<std::string>& values, const std::string& dropped) const;
+  void refuse_if(Texts& texts, const TableSpec& table, const std::string& rule,
+                 const std::string& source) const;
 };
 
 }  // namespace halcyon::sql::sqlite
