@@ -102,6 +102,8 @@ class Parser {
       return operation(part, value);
     }
     if (path_.size() >= kMaxFilterDepth) return too_complex("a field path is too long");
+    if (part.find('\0') != std::string_view::npos || !is_valid_utf8(part))
+      return bad("A field path is not valid text");
     path_.emplace_back(part);
     Maybe result = segments(parts.subspan(1), value);
     path_.pop_back();
@@ -176,7 +178,18 @@ class Parser {
     return condition(Op::kEq, value);
   }
 
+  // Text that no database can hold; types refuse it too, patterns and JSON paths rely on this.
+  static bool is_clean(const json::Value& value) {
+    if (value.is_string()) {
+      const std::string_view text = json::as_view(value);
+      return text.find('\0') == std::string_view::npos && is_valid_utf8(text);
+    }
+    if (value.is_array()) return std::ranges::all_of(value.get_array(), is_clean);
+    return true;
+  }
+
   Maybe condition(Op op, const json::Value& value) {
+    if (!is_clean(value)) return bad("The value of \"" + dotted(path_) + "\" is not valid text");
     if (++conditions_ > kMaxFilterConditions) return too_complex("too many conditions");
     Node node;
     node.path = path_;
