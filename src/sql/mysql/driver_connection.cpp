@@ -233,6 +233,7 @@ Result<MYSQL_STMT*> Connection::prepare(const std::string& text, bool cache) {
   if (statement == nullptr) return fail(database_error("DATABASE_ERROR", "out of memory"));
   if (mysql_stmt_prepare(statement, text.data(), text.size()) != 0) {
     Error problem = statement_error(statement);
+    unanswered_ = false;  // nothing was run
     mysql_stmt_close(statement);
     return fail(std::move(problem));
   }
