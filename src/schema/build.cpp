@@ -134,6 +134,8 @@ Collection& Builder::add(const CollectionDefinition& definition) {
       continue;
     }
     field->key = item.key;
+    field->parent_key = item.parent_key;
+    field->reverse_key = item.reverse_key;
     collection.fields.push_back(std::move(*field));
   }
   if (!collection.is_view && !collection.is_sql) add_own_fields(collection);

@@ -320,8 +320,10 @@ Task<Status> check_steps(sql::Executor& db, const Context& ctx, const std::vecto
 
 Task<Status> run_step(sql::Executor& db, const Context& ctx, Step step, bool repairing) {
   const sql::Dialect& dialect = db.dialect();
-  const bool index_step = step.kind == StepKind::kCreateIndex || step.kind == StepKind::kDropIndex;
-  if (repairing || index_step) {
+  // Tables made elsewhere may lack what the model has, or have it already.
+  const bool look = step.kind == StepKind::kCreateIndex || step.kind == StepKind::kDropIndex ||
+                    step.kind == StepKind::kDropColumn;
+  if (repairing || look) {
     CO_TRY(auto info, co_await sql::describe_table(db, ctx, step.table.schema, step.table.name));
     if (is_done(step, info)) co_return Status{};
     // Indexes of tables made elsewhere may go by another name.

@@ -49,7 +49,8 @@ struct Relation {
 };
 
 struct Field {
-  std::string key;  // uid of the row in `fields`; empty for built-in ones
+  std::string key;                      // uid of the row in `fields`; empty for built-in ones
+  std::string parent_key, reverse_key;  // keys of other rows: the opposite relation, ...
   std::string name;
   std::string type;  // "string", "belongsTo", ...
   std::string interface;

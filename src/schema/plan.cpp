@@ -11,6 +11,10 @@ namespace halcyon::schema {
 namespace {
 
 bool has_table(const Collection& collection) { return !collection.is_view && !collection.is_sql; }
+// A table made by someone else: taken over as it is, and left where it is.
+bool is_adopted(const Collection& collection) {
+  return json::get_bool(collection.options, "introspected");
+}
 
 sql::ColumnSpec column_spec(const Field& field) {
   sql::ColumnSpec spec;
@@ -216,6 +220,10 @@ class TablePlan {
   void add_columns(std::vector<Step>& out) {
     for (const Field& field : after_.fields) {
       if (!is_new(field)) continue;
+      if (json::get_bool(field.options, "introspected")) {
+        table_.columns.push_back(column_spec(field));  // read from the table just now
+        continue;
+      }
       add_column(field, column_spec(field), out);
       if (field.type != "sort" || before_.primary_key.empty()) continue;
       Step fill = step(StepKind::kFillSort, &field);
@@ -311,6 +319,7 @@ Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& aft
     if (!has_table(*now)) continue;
     const Collection* old = before.find(name);
     if (old == nullptr || !has_table(*old)) {
+      if (is_adopted(*now)) continue;  // the table was there first
       safe.push_back(table_step(StepKind::kCreateTable, *now));
       continue;
     }
@@ -320,7 +329,7 @@ Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& aft
   for (const auto& [name, old] : before.collections) {
     if (!has_table(*old)) continue;
     const Collection* now = after.find(name);
-    if (now == nullptr || !has_table(*now)) {
+    if ((now == nullptr || !has_table(*now)) && !is_adopted(*old)) {
       destructive.push_back(table_step(StepKind::kDropTable, *old));
     }
   }

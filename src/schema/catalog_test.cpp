@@ -1,0 +1,304 @@
+// Changes of the model on real databases: done with the data that is there, or refused.
+#include "schema/catalog.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "schema/testing.h"
+#include "sql/ddl.h"
+
+namespace halcyon::schema {
+namespace {
+
+using testing::object;
+
+class CatalogTest : public testing::CatalogTest {
+ protected:
+  sql::TableInfo table(const std::string& name) {
+    auto info = await(sql::describe_table(db(), ctx(), "", name));
+    EXPECT_TRUE(info) << info.error().internal;
+    if (!info || !*info) return {};
+    return **info;
+  }
+  std::vector<std::string> columns(const std::string& name) {
+    std::vector<std::string> out;
+    for (const auto& column : table(name).columns) out.push_back(column.name);
+    return out;
+  }
+  bool has_column(const std::string& name, const std::string& column) {
+    return std::ranges::count(columns(name), column) == 1;
+  }
+  // The error's id, or "ok".
+  template <class T>
+  std::string id_of(const Result<T>& result) {
+    return result ? "ok" : result.error().id;
+  }
+  std::string create_field(const std::string& name, std::string_view definition) {
+    return id_of(await(catalog().create_field(ctx(), name, object(definition))));
+  }
+  std::string update_field(const std::string& name, const std::string& field,
+                           std::string_view changes) {
+    auto result = await(catalog().update_field(ctx(), name, field, object(changes)));
+    if (!result) last_message_ = result.error().message + " " + result.error().internal;
+    return id_of(result);
+  }
+  std::string quoted(std::string_view name) {
+    std::string out;
+    dialect().quote(out, name);
+    return out;
+  }
+  std::string last_message_;
+};
+
+TEST_P(CatalogTest, InstallsTwiceWithoutHarm) {
+  const uint64_t generation = catalog().snapshot()->generation;
+  EXPECT_GT(generation, 0u);
+  auto again = open_catalog(db());
+  ASSERT_TRUE(await(again->install(ctx())));
+  EXPECT_EQ(again->snapshot()->generation, generation);
+  EXPECT_NE(again->snapshot()->find("users"), nullptr);
+  EXPECT_TRUE(has_column("users", "nickname"));
+  EXPECT_TRUE(has_column("collections", "options"));
+}
+
+TEST_P(CatalogTest, CreatesACollectionWithItsTable) {
+  make(R"({"name":"orders","title":"Orders","createdAt":true,"fields":[
+    {"name":"total","type":"decimal","precision":10,"scale":2},
+    {"name":"code","type":"string","length":20,"unique":true},
+    {"name":"user","type":"belongsTo","target":"users","uiSchema":{"title":"User"}}]})");
+  EXPECT_EQ(columns("orders"),
+            (std::vector<std::string>{"id", "total", "code", "createdAt", "userId"}));
+  const Collection& orders = collection("orders");
+  const json::Object shown = collection_json(orders, true);
+  EXPECT_EQ(json::get_string(shown, "title"), "Orders");
+  EXPECT_EQ(shown.at("fields").as_array().size(), 4u);  // three and the foreign key
+  // Another replica sees it after a refresh, with the same generation.
+  auto other = open_catalog(db());
+  ASSERT_TRUE(await(other->install(ctx())));
+  EXPECT_EQ(other->snapshot()->generation, catalog().snapshot()->generation);
+  EXPECT_EQ(collection_json(*other->snapshot()->find("orders"), true), shown);
+}
+
+TEST_P(CatalogTest, RefusesBadNames) {
+  const auto create = [&](std::string_view definition) {
+    return id_of(await(catalog().create_collection(ctx(), object(definition))));
+  };
+  EXPECT_EQ(create(R"({"name":"a b"})"), "INVALID_NAME");
+  EXPECT_EQ(create(R"({"name":"halcyon_x"})"), "RESERVED_NAME");
+  EXPECT_EQ(create(R"({"name":"users"})"), "DUPLICATE_COLLECTION");
+  EXPECT_EQ(create(R"({"name":"Users"})"), "DUPLICATE_COLLECTION");
+  EXPECT_EQ(create(R"({"name":")" + std::string(64, 'x') + "\"}"), "NAME_TOO_LONG");
+  EXPECT_EQ(create(R"({"name":"x","fields":[{"name":"a","type":"string"},
+                       {"name":"A","type":"string"}]})"),
+            "DUPLICATE_FIELD");
+  EXPECT_EQ(create(R"({"name":"x","fields":[{"name":"a","type":"what"}]})"), "UNKNOWN_FIELD_TYPE");
+  EXPECT_EQ(catalog().snapshot()->find("x"), nullptr);
+  EXPECT_TRUE(columns("x").empty());
+}
+
+TEST_P(CatalogTest, AddsFieldsToRowsThatAreThere) {
+  make(R"({"name":"notes","fields":[{"name":"title","type":"string"}]})");
+  must("INSERT INTO notes (title) VALUES ('a'), ('b'), ('b')");
+  EXPECT_EQ(create_field("notes", R"({"name":"age","type":"integer","defaultValue":7})"), "ok");
+  EXPECT_EQ(must("SELECT sum(age) AS n FROM notes").cell(0, 0).text(), "21");
+  EXPECT_EQ(create_field("notes", R"({"name":"must","type":"integer","allowNull":false})"),
+            "DEFAULT_VALUE_NEEDED");
+  EXPECT_EQ(create_field("notes",
+                         R"({"name":"must","type":"integer","allowNull":false,"defaultValue":1})"),
+            "ok");
+  EXPECT_EQ(create_field("notes", R"({"name":"u","type":"string","unique":true})"), "ok");
+  EXPECT_EQ(update_field("notes", "title", R"({"unique":true})"), "UNIQUE_REFUSED");
+  EXPECT_EQ(create_field("notes", R"({"name":"sort","type":"sort"})"), "ok");
+  EXPECT_EQ(must("SELECT sort FROM notes ORDER BY id").cell(2, 0).text(), "3");
+}
+
+TEST_P(CatalogTest, ChangesTypesOnlyWhereEveryValueFits) {
+  make(R"({"name":"people","fields":[{"name":"age","type":"string","index":true},
+                                     {"name":"name","type":"string"}]})");
+  must("INSERT INTO people (age, name) VALUES ('12', 'x'), ('13', 'y'), ('old', NULL)");
+  EXPECT_EQ(update_field("people", "age", R"({"type":"integer"})"), "FIELD_TYPE_CHANGE_REFUSED");
+  EXPECT_NE(last_message_.find("1 of 3 values of \"age\" are not an integer"), std::string::npos)
+      << last_message_;
+  must("UPDATE people SET age = '14' WHERE age = 'old'");
+  EXPECT_EQ(update_field("people", "age", R"({"type":"integer"})"), "ok") << last_message_;
+  EXPECT_EQ(must("SELECT sum(age) AS n FROM people").cell(0, 0).text(), "39");
+  EXPECT_EQ(collection("people").find("age")->storage.type, sql::Type::kInt32);
+  EXPECT_FALSE(has_column("people", "age__converted"));
+  EXPECT_EQ(update_field("people", "age", R"({"type":"bigInt"})"), "ok") << last_message_;
+  EXPECT_EQ(update_field("people", "age", R"({"type":"string"})"), "ok") << last_message_;
+  EXPECT_EQ(must("SELECT age FROM people ORDER BY id").cell(0, 0).text(), "12");
+  EXPECT_EQ(update_field("people", "name", R"({"allowNull":false})"), "FIELD_HAS_EMPTY_VALUES");
+  EXPECT_EQ(update_field("people", "name", R"({"allowNull":false,"defaultValue":"z"})"), "ok")
+      << last_message_;
+  EXPECT_EQ(must("SELECT count(*) AS n FROM people WHERE name = 'z'").cell(0, 0).text(), "1");
+  EXPECT_EQ(update_field("people", "name", R"({"length":2000})"), "ok") << last_message_;
+  EXPECT_EQ(update_field("people", "name", R"({"name":"fullName"})"), "ok") << last_message_;
+  EXPECT_TRUE(has_column("people", "fullName"));
+  EXPECT_EQ(must("SELECT count(*) AS n FROM people WHERE " + quoted("fullName") + " = 'z'")
+                .cell(0, 0)
+                .text(),
+            "1");
+}
+
+TEST_P(CatalogTest, MakesBothSidesOfARelation) {
+  make(R"({"name":"authors","fields":[]})");
+  make(R"({"name":"books","fields":[]})");
+  ASSERT_EQ(create_field("books", R"({"name":"author","type":"belongsTo","target":"authors",
+      "reverseField":{"name":"books","interface":"o2m"}})"),
+            "ok");
+  const Field& books = *collection("authors").find("books");
+  EXPECT_EQ(books.type, "hasMany");
+  EXPECT_EQ(books.relation->foreign_key, "authorId");
+  EXPECT_EQ(books.reverse_key, collection("books").find("author")->key);
+  EXPECT_TRUE(has_column("books", "authorId"));
+  ASSERT_EQ(create_field("books", R"({"name":"genres","type":"belongsToMany","target":"authors",
+      "reverseField":{"name":"genreOf"}})"),
+            "ok");
+  EXPECT_EQ(collection("authors").find("genreOf")->relation->through, "authorsBooks");
+  EXPECT_EQ(columns("authorsBooks"),
+            (std::vector<std::string>{"createdAt", "updatedAt", "bookId", "authorId"}));
+  EXPECT_EQ(id_of(await(catalog().destroy_field(ctx(), "books", "authorId"))), "PROTECTED_FIELD");
+  EXPECT_EQ(id_of(await(catalog().destroy_collection(ctx(), "authors", false))),
+            "COLLECTION_IN_USE");
+  EXPECT_EQ(id_of(await(catalog().destroy_field(ctx(), "books", "author"))), "ok");
+  EXPECT_TRUE(has_column("books", "authorId"));  // the other side still needs it
+  EXPECT_EQ(id_of(await(catalog().destroy_field(ctx(), "authors", "books"))), "ok");
+  EXPECT_FALSE(has_column("books", "authorId"));
+  EXPECT_EQ(id_of(await(catalog().destroy_collection(ctx(), "authors", true))), "ok");
+  EXPECT_TRUE(columns("authors").empty());
+  EXPECT_TRUE(columns("authorsBooks").empty());
+  EXPECT_EQ(collection("books").find("genres"), nullptr);
+}
+
+TEST_P(CatalogTest, ProtectsWhatIsBuiltIn) {
+  EXPECT_EQ(id_of(await(catalog().destroy_collection(ctx(), "users", true))),
+            "PROTECTED_COLLECTION");
+  EXPECT_EQ(id_of(await(catalog().destroy_field(ctx(), "users", "nickname"))), "PROTECTED_FIELD");
+  EXPECT_EQ(update_field("users", "nickname", R"({"type":"integer"})"), "PROTECTED_FIELD");
+  EXPECT_EQ(update_field("users", "nickname", R"({"uiSchema":{"title":"Nick"}})"), "ok");
+  EXPECT_EQ(create_field("users", R"({"name":"shoe","type":"integer"})"), "ok");
+  EXPECT_TRUE(has_column("users", "shoe"));
+  const json::Object shown = collection_json(collection("users"), true);
+  EXPECT_EQ(json::get_string(shown, "name"), "users");
+  auto other = open_catalog(db());
+  ASSERT_TRUE(await(other->install(ctx())));
+  const Field* nick = other->snapshot()->find("users")->find("nickname");
+  EXPECT_EQ(json::get_string(*json::get_object(nick->options, "uiSchema"), "title"), "Nick");
+  EXPECT_EQ(nick->type, "string");
+  EXPECT_EQ(id_of(await(catalog().destroy_field(ctx(), "users", "shoe"))), "ok");
+  EXPECT_FALSE(has_column("users", "shoe"));
+}
+
+TEST_P(CatalogTest, SetsAppliesAndMovesFields) {
+  make(R"({"name":"t","fields":[{"name":"a","type":"string"},{"name":"b","type":"string"},
+                                {"name":"c","type":"string"}]})");
+  const auto names = [&] {
+    std::string out;
+    for (const auto& field : collection_json(collection("t"), true).at("fields").as_array()) {
+      out += json::get_string(field.as_object(), "name");
+    }
+    return out;
+  };
+  EXPECT_EQ(names(), "abc");
+  ASSERT_EQ(id_of(await(catalog().move_field(ctx(), "t", "a", "c", ""))), "ok");
+  EXPECT_EQ(names(), "bca");
+  ASSERT_EQ(id_of(await(catalog().move_field(ctx(), "t", "a", "b", "insertAfter"))), "ok");
+  EXPECT_EQ(names(), "bac");
+  json::Array fields = {object(R"({"name":"d","type":"integer"})"),
+                        object(R"({"name":"a","type":"text"})")};
+  ASSERT_EQ(id_of(await(catalog().set_fields(ctx(), "t", fields))), "ok");
+  EXPECT_EQ(names(), "da");
+  EXPECT_EQ(collection("t").find("a")->type, "text");
+  EXPECT_FALSE(has_column("t", "b"));
+  const auto apply = object(R"({"name":"t","title":"T","fields":[{"name":"e","type":"date"}]})");
+  ASSERT_EQ(id_of(await(catalog().apply_collection(ctx(), apply))), "ok");
+  const uint64_t generation = catalog().snapshot()->generation;
+  ASSERT_EQ(id_of(await(catalog().apply_collection(ctx(), apply))), "ok");
+  EXPECT_EQ(catalog().snapshot()->generation, generation);  // nothing changed
+  EXPECT_EQ(names(), "dae");
+}
+
+TEST_P(CatalogTest, AdoptsTablesMadeElsewhere) {
+  must(
+      "CREATE TABLE legacy (code VARCHAR(10) NOT NULL PRIMARY KEY, amount DECIMAL(8,2), n "
+      "INTEGER)");
+  must("INSERT INTO legacy (code, amount, n) VALUES ('x', 1.5, 2)");
+  auto adopted = await(catalog().refresh_main_data_source(ctx()));
+  ASSERT_TRUE(adopted) << adopted.error().message << adopted.error().internal;
+  ASSERT_EQ(adopted->size(), 1u);
+  const Collection& legacy = collection("legacy");
+  EXPECT_EQ(legacy.primary_key, std::vector<std::string>{"code"});
+  EXPECT_EQ(legacy.find("amount")->type, "decimal");
+  EXPECT_EQ(legacy.find("createdAt"), nullptr);
+  must("ALTER TABLE legacy ADD COLUMN extra INTEGER");
+  ASSERT_TRUE(await(catalog().sync_fields(ctx(), {"legacy"})));
+  EXPECT_EQ(collection("legacy").find("extra")->storage.type, sql::Type::kInt32);
+  EXPECT_EQ(create_field("legacy", R"({"name":"more","type":"string"})"), "ok");
+  EXPECT_TRUE(has_column("legacy", "more"));
+  ASSERT_EQ(id_of(await(catalog().destroy_collection(ctx(), "legacy", false))), "ok");
+  EXPECT_EQ(must("SELECT count(*) AS n FROM legacy").cell(0, 0).text(), "1");  // not ours to drop
+}
+
+TEST_P(CatalogTest, FourReplicasInstallAtOnce) {
+  std::vector<std::unique_ptr<sql::Database>> databases;
+  auto fresh = sql::testing::TestDatabase::create(GetParam());
+  ASSERT_TRUE(fresh);
+  std::vector<std::unique_ptr<Catalog>> catalogs;
+  for (int i = 0; i < 4; ++i) {
+    databases.push_back((*fresh)->open_another());
+    catalogs.push_back(open_catalog(*databases.back()));
+  }
+  std::vector<Status> results(4);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      Context own;
+      results[i] = (*fresh)->await(catalogs[i]->install(own), i % 2);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_TRUE(results[i]) << results[i].error().message << " " << results[i].error().internal;
+    EXPECT_NE(catalogs[i]->snapshot()->find("users"), nullptr);
+    EXPECT_EQ(catalogs[i]->snapshot()->generation, 1u);
+  }
+  catalogs.clear();
+  databases.clear();
+}
+
+TEST_P(CatalogTest, TwoReplicasChangeTheModelAtOnce) {
+  auto second_db = database().open_another();
+  auto second = open_catalog(*second_db);
+  ASSERT_TRUE(await(second->install(ctx())));
+  std::vector<std::thread> threads;
+  std::array<Catalog*, 2> both = {&catalog(), second.get()};
+  for (size_t who = 0; who < 2; ++who) {
+    threads.emplace_back([&, who] {
+      Context own;
+      for (int i = 0; i < 4; ++i) {
+        const std::string name = "c" + std::to_string(who) + std::to_string(i);
+        auto made = database().await(
+            both[who]->create_collection(
+                own,
+                object(R"({"name":")" + name + R"(","fields":[{"name":"x","type":"string"}]})")),
+            who);
+        EXPECT_TRUE(made) << made.error().message << " " << made.error().internal;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  ASSERT_TRUE(await(catalog().refresh(ctx())));
+  ASSERT_TRUE(await(second->refresh(ctx())));
+  EXPECT_EQ(catalog().snapshot()->generation, second->snapshot()->generation);
+  for (const char* name : {"c00", "c03", "c10", "c13"}) {
+    EXPECT_NE(catalog().snapshot()->find(name), nullptr);
+    EXPECT_NE(second->snapshot()->find(name), nullptr);
+  }
+  second.reset();
+  second_db.reset();
+}
+
+HALCYON_INSTANTIATE_DIALECTS(CatalogTest);
+
+}  // namespace
+}  // namespace halcyon::schema
