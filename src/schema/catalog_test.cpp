@@ -155,8 +155,8 @@ TEST_P(CatalogTest, MakesBothSidesOfARelation) {
       "reverseField":{"name":"genreOf"}})"),
             "ok");
   EXPECT_EQ(collection("authors").find("genreOf")->relation->through, "authorsBooks");
-  EXPECT_EQ(columns("authorsBooks"),
-            (std::vector<std::string>{"createdAt", "updatedAt", "bookId", "authorId"}));
+  EXPECT_TRUE(has_column("authorsBooks", "bookId"));
+  EXPECT_EQ(table("authorsBooks").primary_key.size(), 2u);
   EXPECT_EQ(id_of(await(catalog().destroy_field(ctx(), "books", "authorId"))), "PROTECTED_FIELD");
   EXPECT_EQ(id_of(await(catalog().destroy_collection(ctx(), "authors", false))),
             "COLLECTION_IN_USE");
