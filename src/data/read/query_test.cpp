@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "data/read/memory_query.h"
 #include "data/read/test_support.h"
 #include "data/records.h"

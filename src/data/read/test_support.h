@@ -6,9 +6,8 @@
 //   must(await(create_tables(db, ctx, *model.snapshot())));
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,7 +44,7 @@ class Model {
     field.name = name;
     field.type = type;
     field.kind = schema::find_field_type(type);
-    EXPECT_NE(field.kind, nullptr) << type;
+    if (field.kind == nullptr) throw std::logic_error("no field type " + type);
     options["name"] = name;
     options["type"] = type;
     field.options = std::move(options);
