@@ -52,6 +52,7 @@ enum class Fn {
   kJsonArrayLength,    // (json) -> int; NULL or not an array -> 0
   kJsonArrayContains,  // (json, scalar param as json text) -> bool: the array has this member
   kJsonArrayOverlaps,  // (json, json array param) -> bool: any member in common
+  kJsonArraySubset,    // (json, json array param) -> bool: no member but those of the second
   kJsonArraySameSet,   // (json, json array param) -> bool: same members, order and repeats ignored
   kJsonExtractText,    // (json, literal dotted path as kText param) -> text or NULL
   kJsonQuote,          // (scalar) -> its JSON text: 5 -> 5, a"b -> "a\"b"

@@ -85,8 +85,7 @@ Result<sql::Expr> plan_source_condition(const Call& call, const Target& target,
       TRY(sql::Expr keys, key_column(source, s, rel.foreign_key));
       TRY(sql::Expr key, key_column(*target.collection, alias, rel.target_key));
       TRY(sql::Expr row, source_row_condition(call, target, s));
-      TRY(sql::Expr has,
-          array_has(*target.collection, rel.target_key, std::move(keys), std::move(key)));
+      sql::Expr has = array_has(std::move(keys), std::move(key));
       inner->columns.push_back({sql::literal("1"), "k"});
       inner->from = source.table_ref(s);
       inner->where = sql::all_of({std::move(row), std::move(has)});

@@ -77,7 +77,9 @@ class Leaf {
     if (op >= Op::kDateOn && op <= Op::kDateBetween) return date(op, operand);
     switch (op) {
       case Op::kEq:
-      case Op::kIs:
+        return equal(operand);
+      case Op::kIs:  // IS TRUE and IS FALSE are never unknown
+        if (operand.is_bool()) return of(!null() && equal(operand) == Truth::kTrue);
         return equal(operand);
       case Op::kIn:
         return operand.is_null() ? of(false) : equal(operand);
@@ -86,6 +88,7 @@ class Leaf {
         if (operand.is_array()) return negated(equal(operand));
         return of(null() || equal(operand) == Truth::kFalse);
       case Op::kNot:
+        if (operand.is_bool()) return of(null() || equal(operand) == Truth::kFalse);
         return negated(equal(operand));
       case Op::kNotIn: {
         if (operand.is_null()) return of(true);

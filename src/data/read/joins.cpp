@@ -64,20 +64,9 @@ const std::vector<std::string>& row_key(const schema::Collection& collection) {
   return collection.primary_key.empty() ? collection.filter_target_key : collection.primary_key;
 }
 
-Result<sql::Expr> array_has(const schema::Collection& member_collection,
-                            const std::string& member_field, sql::Expr array, sql::Expr member) {
-  const schema::Field* field = member_collection.find(member_field);
-  if (field == nullptr) return broken(member_collection, "the key \"" + member_field + "\"");
-  // The JSON text of the key: numbers as they are, everything else in quotes.
-  sql::Expr text = sql::make(sql::Cast{member, sql::Type::kText});
-  const sql::Type type = field->storage.type;
-  const bool number = type == sql::Type::kInt32 || type == sql::Type::kInt64;
-  if (!number) {
-    sql::Expr quote = sql::literal("'\"'");
-    text = sql::binary(sql::BinaryOp::kConcat,
-                       sql::binary(sql::BinaryOp::kConcat, quote, std::move(text)), quote);
-  }
-  return sql::call(sql::Fn::kJsonArrayContains, {std::move(array), std::move(text)});
+sql::Expr array_has(sql::Expr array, sql::Expr member) {
+  return sql::call(sql::Fn::kJsonArrayContains,
+                   {std::move(array), sql::call(sql::Fn::kJsonQuote, {std::move(member)})});
 }
 
 JoinTree::JoinTree(const schema::Snapshot& model, const schema::Collection& collection,
@@ -116,8 +105,7 @@ Result<sql::Join> JoinTree::make_join(const Node& from, const schema::Field& rel
     case schema::RelationKind::kBelongsToArray: {
       TRY(sql::Expr target_key, key_column(*to.collection, to.alias, rel.target_key));
       TRY(sql::Expr keys, key_column(*from.collection, from.alias, rel.foreign_key));
-      TRY(join.on,
-          array_has(*to.collection, rel.target_key, std::move(keys), std::move(target_key)));
+      join.on = array_has(std::move(keys), std::move(target_key));
       break;
     }
     default: {

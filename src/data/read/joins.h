@@ -39,8 +39,7 @@ Result<const schema::Collection*> relation_target(const schema::Snapshot& model,
 const std::vector<std::string>& row_key(const schema::Collection& collection);
 
 // "the JSON array `array` contains the value of `member`" for belongsToArray keys.
-Result<sql::Expr> array_has(const schema::Collection& member_collection,
-                            const std::string& member_field, sql::Expr array, sql::Expr member);
+sql::Expr array_has(sql::Expr array, sql::Expr member);
 
 class JoinTree {
  public:

@@ -165,7 +165,9 @@ class Builder {
     }
     if (negated) {
       if (list.empty()) return has_null ? sql::is_not_null(subject_.expr) : sql::boolean(true);
-      return sql::make(sql::In{subject_.expr, std::move(list), true});
+      Expr out = sql::make(sql::In{subject_.expr, std::move(list), true});
+      if (!has_null) return out;
+      return sql::all_of({sql::is_not_null(subject_.expr), std::move(out)});
     }
     if (list.empty()) return has_null ? sql::is_null(subject_.expr) : sql::boolean(false);
     Expr in = sql::make(sql::In{subject_.expr, std::move(list), false});
@@ -405,8 +407,9 @@ class Builder {
         return or_null(sql::negate(sql::call(sql::Fn::kJsonArrayOverlaps, {subject_.expr, list})));
       case Op::kContains:
         return contains_all(std::move(some), members);
-      default:
-        return inapplicable("$match, $anyOf, $noneOf or $contains");
+      default:  // $contained
+        return sql::all_of(
+            {std::move(some), sql::call(sql::Fn::kJsonArraySubset, {subject_.expr, list})});
     }
   }
 

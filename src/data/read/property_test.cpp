@@ -63,7 +63,7 @@ void add_relations(World& world, Random& random) {
   for (const std::string& from : world.names) {
     for (int i = 1 + random.below(3); i > 0; --i) {
       const std::string& to = random.pick(world.names);
-      const std::string n = std::to_string(number++);
+      const std::string n = world.names.front() + std::to_string(number++);
       switch (random.below(5)) {
         case 0:
           world.model.belongs_to(from, "one" + n, to, "fk" + n);
@@ -134,8 +134,9 @@ json::Value random_operators(Random& random, const schema::Field& field) {
     return json::Value(std::move(object));
   };
   if (family == schema::Family::kArray) {
-    const std::vector<std::string> ops = {"$match",    "$notMatch",   "$anyOf", "$noneOf",
-                                          "$contains", "$arrayEmpty", "$empty", "$notEmpty"};
+    const std::vector<std::string> ops = {"$match",      "$notMatch", "$anyOf",
+                                          "$noneOf",     "$contains", "$contained",
+                                          "$arrayEmpty", "$empty",    "$notEmpty"};
     return op(random.pick(ops),
               field.name.starts_with("keys") ? json::Value(json::Array{1, 2}) : value());
   }

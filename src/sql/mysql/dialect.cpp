@@ -118,6 +118,12 @@ void MysqlDialect::json_call(Rendering& out, const Call& call) const {
       guarded(call.fn == Fn::kJsonArrayContains ? "JSON_CONTAINS" : "JSON_OVERLAPS", 0, 1);
       out.text += " ELSE FALSE END)";
       return;
+    case Fn::kJsonArraySubset:
+      out.text += "(CASE WHEN ";
+      is_array(out, call.args.at(0));
+      guarded("JSON_CONTAINS", 1, 0);
+      out.text += " ELSE TRUE END)";
+      return;
     case Fn::kJsonArraySameSet:
       // NULL and what is no array count as the empty array.
       out.text += "(CASE WHEN ";
@@ -247,6 +253,7 @@ void MysqlDialect::call(Rendering& out, const Call& call) const {
     case Fn::kJsonArrayLength:
     case Fn::kJsonArrayContains:
     case Fn::kJsonArrayOverlaps:
+    case Fn::kJsonArraySubset:
     case Fn::kJsonArraySameSet:
     case Fn::kJsonExtractText:
       return json_call(out, call);

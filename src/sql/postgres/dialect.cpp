@@ -135,6 +135,13 @@ void PostgresDialect::json_call(Rendering& out, const Call& call) const {
       json_array(out, call.args.at(1));
       out.text += ") AS n(v))))";
       return;
+    case Fn::kJsonArraySubset:
+      out.text += "((";
+      json_array(out, call.args.at(1));
+      out.text += ") @> (";
+      json_array(out, call.args.at(0));
+      out.text += "))";
+      return;
     case Fn::kJsonArraySameSet:
       out.text += "((";
       json_array(out, call.args.at(0));
@@ -243,6 +250,7 @@ void PostgresDialect::call(Rendering& out, const Call& call) const {
     case Fn::kJsonArrayLength:
     case Fn::kJsonArrayContains:
     case Fn::kJsonArrayOverlaps:
+    case Fn::kJsonArraySubset:
     case Fn::kJsonArraySameSet:
     case Fn::kJsonExtractText:
       return json_call(out, call);

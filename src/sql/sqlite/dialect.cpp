@@ -123,6 +123,11 @@ void SqliteDialect::json_call(Rendering& out, const Call& call) const {
       out.text += kSameMember;
       out.text += "))";
       return;
+    case Fn::kJsonArraySubset:
+      out.text += '(';
+      json_subset(out, call.args.at(0), call.args.at(1));
+      out.text += ')';
+      return;
     case Fn::kJsonArraySameSet:
       out.text += '(';
       json_subset(out, call.args.at(0), call.args.at(1));
@@ -237,6 +242,7 @@ void SqliteDialect::call(Rendering& out, const Call& call) const {
     case Fn::kJsonArrayLength:
     case Fn::kJsonArrayContains:
     case Fn::kJsonArrayOverlaps:
+    case Fn::kJsonArraySubset:
     case Fn::kJsonArraySameSet:
     case Fn::kJsonExtractText:
       return json_call(out, call);
