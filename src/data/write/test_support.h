@@ -153,6 +153,7 @@ class WriteTest : public sql::testing::DatabaseTest {
     auto answer = write(action, std::move(target), std::move(params));
     if (answer) return "ok";
     last_error_ = answer.error();
+    if (last_error_.code == Code::kInternal) ADD_FAILURE() << last_error_.internal;
     return answer.error().id;
   }
   json::Value create(const std::string& name, std::string_view text) {
