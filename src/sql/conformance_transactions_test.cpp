@@ -20,6 +20,11 @@ class TransactionTest : public Conformance {
 
   // A statement that takes seconds unless it is broken off.
   Statement slow() {
+    Statement statement = slow_text();
+    statement.is_slow = true;
+    return statement;
+  }
+  Statement slow_text() {
     switch (GetParam()) {
       case DialectKind::kPostgres:
         return sql("SELECT pg_sleep(20)");

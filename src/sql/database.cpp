@@ -1,10 +1,10 @@
 #include "sql/database.h"
 
+#include <stdexcept>
+
 #include "sql/mysql/driver.h"
-#include "sql/sqlite/driver.h"
-#if __has_include("sql/postgres/driver.h")
 #include "sql/postgres/driver.h"
-#endif
+#include "sql/sqlite/driver.h"
 
 namespace halcyon::sql {
 
@@ -13,18 +13,12 @@ Task<Result<std::unique_ptr<Database>>> open(const Options& options, runtime::Io
     case DialectKind::kSqlite:
       return sqlite::open_sqlite(options, io);
     case DialectKind::kPostgres:
-#if __has_include("sql/postgres/driver.h")
       return postgres::open_postgres(options, io);
-#else
-      break;
-#endif
     case DialectKind::kMysql:
     case DialectKind::kMariadb:
       return mysql::open_mysql(options, io);
   }
-  return [](DialectKind) -> Task<Result<std::unique_ptr<Database>>> {
-    co_return invalid("DB_DIALECT", "This build has no driver for the dialect.");
-  }(options.dialect);
+  throw std::logic_error("no such dialect");
 }
 
 }  // namespace halcyon::sql

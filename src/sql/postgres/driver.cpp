@@ -1,5 +1,6 @@
 #include "sql/postgres/driver.h"
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 
@@ -12,24 +13,38 @@ namespace {
 
 using runtime::Clock;
 
-// Cancels a statement on the server when the deadline passes before it is done.
+// Cancels a statement on the server when the deadline passes or the client goes before it is done.
 class CancelTimer {
  public:
   CancelTimer(const Context& ctx, Connection& connection, Shared& shared)
-      : io_(*runtime::IoThread::current()) {
-    auto cancel = connection.canceller();
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(ctx.remaining());
-    token_ = io_.after(std::max(left, std::chrono::milliseconds(0)),
-                       [cancel = std::move(cancel), &connectors = shared.connectors] {
-                         connectors.submit(cancel);
-                       });
+      : ctx_(ctx),
+        shared_(shared),
+        io_(*runtime::IoThread::current()),
+        cancel_(connection.canceller()) {
+    arm();
   }
   ~CancelTimer() { io_.cancel(token_); }
   CancelTimer(const CancelTimer&) = delete;
 
  private:
+  static constexpr std::chrono::milliseconds kLook{100};  // at the flag of a client that has gone
+
+  void arm() {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(ctx_.remaining());
+    token_ = io_.after(std::clamp(left, std::chrono::milliseconds(0), kLook), [this] {
+      if (ctx_.expired()) {
+        shared_.connectors.submit(cancel_);
+      } else {
+        arm();
+      }
+    });
+  }
+
+  const Context& ctx_;
+  Shared& shared_;
   runtime::IoThread& io_;
-  uint64_t token_;
+  std::function<void()> cancel_;
+  uint64_t token_ = 0;
 };
 
 class PostgresDatabase final : public Database {
@@ -142,7 +157,9 @@ Task<Result<Rows>> PostgresDatabase::run_pooled(const Context& ctx, const Statem
 Task<Attempt> PostgresDatabase::try_statement(const Context& ctx, const Statement& statement,
                                               Rows& rows) {
   Result<Rows> result;
-  if (statement.is_slow) {
+  // A lane cannot give up one statement among others, so a short deadline needs its own connection.
+  const auto lane_limit = std::chrono::milliseconds(shared_->options.lane_timeout_ms);
+  if (statement.is_slow || ctx.remaining() < lane_limit) {
     result = co_await run_pooled(ctx, statement);
   } else {
     auto lane = co_await here().lane(ctx);

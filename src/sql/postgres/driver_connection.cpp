@@ -106,6 +106,8 @@ Connection::Connection(runtime::IoThread& io, PGconn* connection)
               PQsocket(connection)) {
   PQsetnonblocking(connection_, 1);
   PQenterPipelineMode(connection_);
+  // Notices such as "already exists, skipping" are no news.
+  PQsetNoticeProcessor(connection_, [](void*, const char*) {}, nullptr);
 }
 
 Connection::~Connection() {
@@ -122,6 +124,17 @@ std::function<void()> Connection::canceller() {
 }
 
 void Connection::submit(Request& request) {
+  for (const Value& value : request.statement->params) {
+    const auto* text = std::get_if<std::string>(&value.data);
+    // libpq passes text up to its first NUL; the rest would be lost silently.
+    if (text == nullptr || value.type == Type::kBytes || text->find('\0') == std::string::npos) {
+      continue;
+    }
+    request.result.emplace(fail(database_error("INVALID_VALUE", "text with a NUL character")));
+    done_.push_back(&request);
+    io_.post([self = shared_from_this()] { self->complete_done(); });
+    return;
+  }
   if (broken_) {
     request.lost = true;
     request.result.emplace(fail(database_error("DATABASE_UNAVAILABLE", "the connection is lost")));

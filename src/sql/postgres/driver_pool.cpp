@@ -104,9 +104,9 @@ Task<Result<ThreadConnections::Lease>> ThreadConnections::acquire(const Context&
     shared_->waiting.fetch_add(1);
     const bool taken = co_await line_.wait(waiter, give_up, [] {});
     shared_->waiting.fetch_sub(1);
-    if (!taken)
-      co_return fail(Error(Code::kUnavailable, "DATABASE_BUSY", "The server is busy, try again.")
-                         .with_internal("no free connection in time"));
+    if (!taken) {
+      co_return fail(database_error("DATABASE_TIMEOUT", "no free connection in time"));
+    }
   }
   ++checked_out_;
   while (!idle_.empty()) {

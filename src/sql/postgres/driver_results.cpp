@@ -104,7 +104,8 @@ Rows rows_of(PGresult* result) {
       }
     }
   }
-  rows.affected = to_int64(PQcmdTuples(result)).value_or(0);
+  const bool is_select = std::string_view(PQcmdStatus(result)).starts_with("SELECT");
+  if (!is_select) rows.affected = to_int64(PQcmdTuples(result)).value_or(0);
   rows.owner = std::move(owner);
   return rows;
 }
