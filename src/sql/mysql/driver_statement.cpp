@@ -1,5 +1,5 @@
 // Prepared statements: binding parameters, fetching rows.
-#include <cstring>
+#include <cstdio>
 
 #include "sql/errors.h"
 #include "sql/mysql/driver_internal.h"
@@ -14,7 +14,6 @@ class Parameters {
  public:
   explicit Parameters(const std::vector<Value>& values)
       : binds_(values.size()), integers_(values.size()), texts_(values.size()) {
-    std::memset(static_cast<void*>(binds_.data()), 0, binds_.size() * sizeof(MYSQL_BIND));
     for (size_t i = 0; i < values.size(); ++i) set(i, values[i]);
   }
   MYSQL_BIND* binds() { return binds_.data(); }
@@ -174,8 +173,7 @@ bool add_bytes(CellBuffer& cells, MYSQL_STMT* statement, unsigned index, Column&
   if (column.length == 0) return true;
   unsigned long length = 0;
   my_bool is_null = 0, error = 0;
-  MYSQL_BIND bind;
-  std::memset(static_cast<void*>(&bind), 0, sizeof bind);
+  MYSQL_BIND bind{};
   bind.buffer_type = MYSQL_TYPE_STRING;
   bind.buffer = space;
   bind.buffer_length = column.length;
@@ -223,7 +221,6 @@ Result<Rows> Connection::fetch(MYSQL_STMT* statement, MYSQL_RES* metadata) {
   unsigned count = mysql_num_fields(metadata);
   std::vector<Column> columns(count);
   std::vector<MYSQL_BIND> binds(count);
-  std::memset(static_cast<void*>(binds.data()), 0, count * sizeof(MYSQL_BIND));
   std::vector<std::string> names;
   for (unsigned i = 0; i < count; ++i) {
     const MYSQL_FIELD* field = mysql_fetch_field_direct(metadata, i);
