@@ -33,6 +33,61 @@ bool is_json(const schema::Field& field) {
   return family == schema::Family::kJson || family == schema::Family::kArray;
 }
 
+bool has_null(const json::Value& operand) {
+  if (!operand.is_array()) return operand.is_null();
+  return std::ranges::any_of(operand.get_array(), [](const auto& item) { return item.is_null(); });
+}
+
+// False or unknown when the value is NULL, as it is without a related row.
+bool rejects_null(const FilterNode& node) {
+  switch (node.kind) {
+    case FilterNode::Kind::kNot:
+      return false;
+    case FilterNode::Kind::kAnd:
+      return std::ranges::any_of(node.children, rejects_null);
+    case FilterNode::Kind::kOr:
+      return std::ranges::all_of(node.children, rejects_null);
+    case FilterNode::Kind::kCondition:
+      break;
+  }
+  switch (node.op) {
+    case Op::kExists:
+    case Op::kNotEmpty:
+      return true;
+    case Op::kEq:
+    case Op::kIn:
+    case Op::kGt:
+    case Op::kGte:
+    case Op::kLt:
+    case Op::kLte:
+    case Op::kBetween:
+    case Op::kIncludes:
+    case Op::kStartsWith:
+    case Op::kEndWith:
+    case Op::kLike:
+    case Op::kILike:
+    case Op::kDateOn:
+    case Op::kDateBefore:
+    case Op::kDateNotBefore:
+    case Op::kDateAfter:
+    case Op::kDateNotAfter:
+    case Op::kDateBetween:
+    case Op::kAnyOf:
+      return !has_null(*node.operand);
+    default:
+      return false;
+  }
+}
+
+// Do all paths go through this relation of the root, or ask whether it has a row?
+bool is_about(const FilterNode& node, const std::string& relation) {
+  if (node.kind != FilterNode::Kind::kCondition)
+    return std::ranges::all_of(node.children,
+                               [&](const FilterNode& child) { return is_about(child, relation); });
+  if (node.path.front() != relation) return false;
+  return node.path.size() > 1 || node.op == Op::kExists || node.op == Op::kNotEmpty;
+}
+
 }  // namespace
 
 Result<sql::Expr> FilterPlanner::plan(const json::Value& filter) {
@@ -96,7 +151,18 @@ void FilterPlanner::add_to_group(std::vector<Group>& groups, std::vector<std::st
   groups.push_back(std::move(merged));
 }
 
+Result<sql::Expr> FilterPlanner::emit_all(const Group& group, JoinTree& tree, size_t skip) {
+  std::vector<sql::Expr> parts;
+  for (const FilterNode* member : group.members) {
+    TRY(sql::Expr part, emit(*member, tree, skip));
+    parts.push_back(std::move(part));
+  }
+  if (parts.size() == 1) return parts.front();
+  return sql::all_of(std::move(parts));
+}
+
 Result<sql::Expr> FilterPlanner::plan_group(const Group& group) {
+  if (const schema::Field* relation = direct_relation(group)) return plan_direct(group, *relation);
   const schema::Collection& collection = *tree_.root().collection;
   const std::vector<std::string>& keys = row_key(collection);
   if (keys.empty())
@@ -106,11 +172,8 @@ Result<sql::Expr> FilterPlanner::plan_group(const Group& group) {
   auto inner = std::make_shared<sql::Select>();
   const std::string alias = aliases_.next("s");
   JoinTree tree(*call_.model, collection, alias, aliases_);
-  std::vector<sql::Expr> parts, outer_keys;
-  for (const FilterNode* member : group.members) {
-    TRY(sql::Expr part, emit(*member, tree));
-    parts.push_back(std::move(part));
-  }
+  TRY(inner->where, emit_all(group, tree, 0));
+  std::vector<sql::Expr> outer_keys;
   for (const std::string& key : keys) {
     TRY(sql::Expr outer, key_column(collection, tree_.root().alias, key));
     TRY(sql::Expr own, key_column(collection, alias, key));
@@ -119,16 +182,65 @@ Result<sql::Expr> FilterPlanner::plan_group(const Group& group) {
   }
   inner->from = collection.table_ref(alias);
   inner->joins = tree.take_joins();
-  inner->where = parts.size() == 1 ? parts.front() : sql::all_of(std::move(parts));
   return sql::make(sql::InSelect{std::move(outer_keys), std::move(inner), false});
 }
 
-Result<sql::Expr> FilterPlanner::emit(const FilterNode& node, JoinTree& tree) {
-  if (node.kind == FilterNode::Kind::kCondition) return emit_condition(node, tree);
+const schema::Field* FilterPlanner::direct_relation(const Group& group) const {
+  if (group.prefixes.size() != 1) return nullptr;
+  const schema::Field* field = tree_.root().collection->find(group.prefixes.front());
+  if (field == nullptr || !field->relation) return nullptr;
+  const schema::RelationKind kind = field->relation->kind;
+  const bool keyed = kind == schema::RelationKind::kHasMany ||
+                     kind == schema::RelationKind::kHasOne ||
+                     kind == schema::RelationKind::kBelongsToMany;
+  auto member = [](const FilterNode* node) -> const FilterNode& { return *node; };
+  const bool fits =
+      keyed && std::ranges::any_of(group.members, rejects_null, member) &&
+      std::ranges::all_of(
+          group.members, [&](const FilterNode& node) { return is_about(node, field->name); },
+          member);
+  return fits ? field : nullptr;
+}
+
+Result<sql::Expr> FilterPlanner::plan_direct(const Group& group, const schema::Field& relation) {
+  const schema::Relation& rel = *relation.relation;
+  const schema::Collection& root = *tree_.root().collection;
+  if (!trusted_ && !readable_.can_probe(root, relation)) return not_readable(relation.name);
+  TRY(const schema::Collection* target, relation_target(*call_.model, relation));
+  auto inner = std::make_shared<sql::Select>();
+  const std::string alias = aliases_.next("s");
+  JoinTree tree(*call_.model, *target, alias, aliases_);
+  TRY(inner->where, emit_all(group, tree, 1));
+  inner->from = target->table_ref(alias);
+  sql::Expr key;
+  if (rel.kind == schema::RelationKind::kBelongsToMany) {
+    const schema::Collection* through = call_.model->find(rel.through);
+    if (through == nullptr)
+      return fail(Code::kInternal, "BROKEN_RELATION",
+                  "Collection \"" + rel.through + "\" does not exist");
+    const std::string link = aliases_.next("t");
+    TRY(key, key_column(*through, link, rel.foreign_key));
+    TRY(sql::Expr other, key_column(*through, link, rel.other_key));
+    TRY(sql::Expr target_key, key_column(*target, alias, rel.target_key));
+    inner->joins.push_back(
+        {false, through->table_ref(link),
+         sql::and_also(sql::eq(std::move(other), std::move(target_key)), alive(*through, link))});
+  } else {
+    TRY(key, key_column(*target, alias, rel.foreign_key));
+  }
+  for (sql::Join& join : tree.take_joins()) inner->joins.push_back(std::move(join));
+  inner->columns.push_back({std::move(key), "k0"});
+  inner->where = sql::and_also(std::move(inner->where), alive(*target, alias));
+  TRY(sql::Expr source_key, key_column(root, tree_.root().alias, rel.source_key));
+  return sql::make(sql::InSelect{{std::move(source_key)}, std::move(inner), false});
+}
+
+Result<sql::Expr> FilterPlanner::emit(const FilterNode& node, JoinTree& tree, size_t skip) {
+  if (node.kind == FilterNode::Kind::kCondition) return emit_condition(node, tree, skip);
   std::vector<sql::Expr> parts;
   parts.reserve(node.children.size());
   for (const FilterNode& child : node.children) {
-    TRY(sql::Expr part, emit(child, tree));
+    TRY(sql::Expr part, emit(child, tree, skip));
     parts.push_back(std::move(part));
   }
   if (node.kind == FilterNode::Kind::kNot) return sql::negate(parts.front());
@@ -142,9 +254,11 @@ Status FilterPlanner::check_readable(const schema::Collection& collection,
   return not_readable(dotted(node.path));
 }
 
-Result<sql::Expr> FilterPlanner::emit_condition(const FilterNode& node, JoinTree& tree) {
+Result<sql::Expr> FilterPlanner::emit_condition(const FilterNode& node, JoinTree& tree,
+                                                size_t skip) {
+  if (node.path.size() <= skip) return sql::boolean(true);  // the related row is there
   JoinTree::Node* at = &tree.root();
-  for (size_t i = 0; i < node.path.size(); ++i) {
+  for (size_t i = skip; i < node.path.size(); ++i) {
     const std::string& name = node.path[i];
     const schema::Field* field = at->collection->find(name);
     if (field == nullptr) {

@@ -40,8 +40,14 @@ class FilterPlanner {
                     const FilterNode& node) const;
   void collect_prefixes(const FilterNode& node, std::vector<std::string>& out) const;
   Result<sql::Expr> plan_group(const Group& group);
-  Result<sql::Expr> emit(const FilterNode& node, JoinTree& tree);
-  Result<sql::Expr> emit_condition(const FilterNode& node, JoinTree& tree);
+  // source_key IN (SELECT foreign_key FROM target WHERE ...): when the group speaks of one relation
+  // of the root only and cannot hold without a related row, the root need not be joined again.
+  const schema::Field* direct_relation(const Group& group) const;
+  Result<sql::Expr> plan_direct(const Group& group, const schema::Field& relation);
+  // `skip`: names of each path that lead to the tree's root already.
+  Result<sql::Expr> emit(const FilterNode& node, JoinTree& tree, size_t skip = 0);
+  Result<sql::Expr> emit_all(const Group& group, JoinTree& tree, size_t skip);
+  Result<sql::Expr> emit_condition(const FilterNode& node, JoinTree& tree, size_t skip);
   Result<sql::Expr> emit_relation(const FilterNode& node, JoinTree& tree, JoinTree::Node& at,
                                   const schema::Field& relation);
   Status check_readable(const schema::Collection& collection, const schema::Field& field,

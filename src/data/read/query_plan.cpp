@@ -151,14 +151,23 @@ class QueryPlanner {
 
   Result<sql::Expr> formatted(const schema::Field& field, sql::Expr expr, std::string_view format) {
     const sql::Type type = field.storage.type;
+    const bool unix = type == sql::Type::kInt64 && field.kind->family() == Family::kDateTime;
     const bool date = type == sql::Type::kTimestampTz || type == sql::Type::kTimestamp ||
-                      type == sql::Type::kDate;
+                      type == sql::Type::kDate || unix;
     if (!date || format.size() > kMaxFormat || format.find('\0') != std::string_view::npos)
       return bad("dimensions.format", "a date format, on a date field");
-    const int64_t offset =
-        type == sql::Type::kTimestampTz ? call_.ctx.utc_offset_minutes : int64_t{0};
+    if (unix) expr = from_unix(field, std::move(expr));
+    const bool zoned = type == sql::Type::kTimestampTz || unix;
+    const int64_t offset = zoned ? call_.ctx.utc_offset_minutes : int64_t{0};
     return sql::call(Fn::kDateFormat, {std::move(expr), sql::param(sql::Value(format)),
                                        sql::param(sql::Value(offset))});
+  }
+
+  // Literals, not parameters: the same text must stand in SELECT and GROUP BY.
+  static sql::Expr from_unix(const schema::Field& field, sql::Expr expr) {
+    const bool seconds = json::get_string(field.options, "accuracy", "second") == "second";
+    if (seconds) expr = sql::binary(sql::BinaryOp::kMul, std::move(expr), sql::literal("1000"));
+    return sql::call(Fn::kAddMillis, {sql::literal("'1970-01-01 00:00:00'"), std::move(expr)});
   }
 
   Status measure(const json::Object& object) {

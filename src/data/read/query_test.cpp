@@ -14,14 +14,17 @@ class QueryTest : public sql::testing::DatabaseTest {
     sql::testing::DatabaseTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     model_.add("customers", {{"name", "string"}});
-    model_.add("sales",
-               {{"amount", "integer"}, {"at", "date"}, {"kind", "string"}, {"doc", "json"}});
+    model_.add("sales", {{"amount", "integer"},
+                         {"at", "date"},
+                         {"kind", "string"},
+                         {"doc", "json"},
+                         {"seen", "unixTimestamp"}});
     model_.belongs_to("sales", "customer", "customers", "customerId");
     snapshot_ = model_.snapshot();
     ASSERT_TRUE(await(test::create_tables(db(), ctx(), *snapshot_)));
     insert("customers", R"([{"id":1,"name":"Ann"},{"id":2,"name":"Bob"}])");
     insert("sales", R"([
-      {"id":1,"amount":5,"at":"2026-01-31T22:00:00Z","kind":"a","customerId":1},
+      {"id":1,"amount":5,"at":"2026-01-31T22:00:00Z","kind":"a","customerId":1,"seen":"2026-01-31T22:00:00Z"},
       {"id":2,"amount":7,"at":"2026-02-01T10:00:00Z","kind":"a","customerId":1},
       {"id":3,"amount":7,"at":"2026-02-02T10:00:00Z","kind":"b","customerId":2},
       {"id":4,"amount":null,"kind":"b"}])");
@@ -72,6 +75,10 @@ TEST_P(QueryTest, FormatsDatesInTheCallersZone) {
   EXPECT_EQ(ask(by_month), R"([{"m":"2026-01","n":1},{"m":"2026-02","n":2}])");
   ctx_->utc_offset_minutes = 480;
   EXPECT_EQ(ask(by_month), R"([{"m":"2026-02","n":3}])");
+  EXPECT_EQ(ask(R"({"dimensions":[{"field":"seen","format":"YYYY-MM-DD hh","alias":"h"}],
+                    "measures":[{"field":"id","aggregation":"count","alias":"n"}],
+                    "filter":{"seen.$notEmpty":true}})"),
+            R"([{"h":"2026-02-01 06","n":1}])");
 }
 
 TEST_P(QueryTest, RefusesWhatItCannotMean) {
