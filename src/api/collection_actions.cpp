@@ -41,13 +41,14 @@ Result<std::shared_ptr<const schema::Collection>> find_collection(const Call& ca
   return no_collection(name);
 }
 
-Task<Result<Reply>> list_collections(Call& call) {
+Task<Result<Reply>> list_collections(const Services& services, Call& call) {
   json::Array rows;
   for (const auto& [name, collection] : call.model->collections) {
     if (collection->builtin && collection->key.empty()) continue;
     rows.push_back(schema::collection_json(*collection, wants_fields(call.params)));
   }
-  CO_TRY(data::Answer answer, data::memory_list(std::move(rows), call.params, call.ctx));
+  CO_TRY(data::Answer answer,
+         data::memory_list(rows, call.params, "name", services.data_call(call)));
   co_return Reply(std::move(answer));
 }
 
@@ -59,7 +60,7 @@ Task<Result<Reply>> list_meta(Call& call) {
   co_return Reply(json::Value(std::move(rows)));
 }
 
-Task<Result<Reply>> get_collection(Call& call) {
+Task<Result<Reply>> get_collection(const Services& services, Call& call) {
   json::Array rows;
   for (const auto& [name, collection] : call.model->collections) {
     const bool asked = !call.params.filter_by_tk.is_null();
@@ -70,7 +71,8 @@ Task<Result<Reply>> get_collection(Call& call) {
     rows.push_back(schema::collection_json(*collection, wants_fields(call.params)));
   }
   call.params.filter_by_tk = nullptr;
-  CO_TRY(data::Answer answer, data::memory_get(std::move(rows), call.params, call.ctx));
+  CO_TRY(data::Answer answer,
+         data::memory_get(rows, call.params, "name", services.data_call(call)));
   co_return Reply(std::move(answer));
 }
 
@@ -181,7 +183,7 @@ Result<FieldAddress> find_field(const Call& call, bool need_field) {
   return fail(Code::kNotFound, "UNKNOWN_FIELD", "There is no field \"" + key + "\".");
 }
 
-Task<Result<Reply>> list_fields(Call& call, bool one) {
+Task<Result<Reply>> list_fields(const Services& services, Call& call, bool one) {
   json::Array rows;
   std::shared_ptr<const schema::Collection> only;
   if (call.route.source_id) {
@@ -198,10 +200,12 @@ Task<Result<Reply>> list_fields(Call& call, bool one) {
     }
   }
   if (one) {
-    CO_TRY(data::Answer answer, data::memory_get(std::move(rows), call.params, call.ctx));
+    CO_TRY(data::Answer answer,
+           data::memory_get(rows, call.params, "name", services.data_call(call)));
     co_return Reply(std::move(answer));
   }
-  CO_TRY(data::Answer answer, data::memory_list(std::move(rows), call.params, call.ctx));
+  CO_TRY(data::Answer answer,
+         data::memory_list(rows, call.params, "name", services.data_call(call)));
   co_return Reply(std::move(answer));
 }
 
@@ -316,9 +320,8 @@ void add_collection_actions(ActionTable& table, const Services& services) {
     table.add({.resource = resource, .name = name, .access = gate, .summary = summary, .run = run});
   };
 
-  add_read("collections", "list", "Collections of the data model", Gate::kPermission,
-           &list_collections);
-  add_read("collections", "get", "One collection", Gate::kPermission, &get_collection);
+  add("collections", "list", "Collections of the data model", &list_collections, false);
+  add("collections", "get", "One collection", &get_collection, false);
   add_read("collections", "listMeta", "All collections with their fields", Gate::kLogin,
            &list_meta);
   add("collections", "create", "Define a collection; its table is made", &create_collection, true);
@@ -330,10 +333,12 @@ void add_collection_actions(ActionTable& table, const Services& services) {
   add("collections", "move", "Change the order of collections", &move_collection, false);
 
   for (const char* resource : {"fields", "collections.fields"}) {
-    add_read(resource, "list", "Fields", Gate::kPermission,
-             [](Call& call) { return list_fields(call, false); });
-    add_read(resource, "get", "One field", Gate::kPermission,
-             [](Call& call) { return list_fields(call, true); });
+    add(
+        resource, "list", "Fields",
+        [](const Services& s, Call& c) { return list_fields(s, c, false); }, false);
+    add(
+        resource, "get", "One field",
+        [](const Services& s, Call& c) { return list_fields(s, c, true); }, false);
     add(
         resource, "create", "Add a field; its column is made",
         [](const Services& s, Call& c) { return create_field(s, c, false); }, true);
