@@ -167,8 +167,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   const ServerOptions& options() const { return server_->options; }
 
-  // One coarse timer a connection. Moving the limit later costs nothing (the timer looks again when it
-  // fires); only an earlier limit sets the timer anew.
+  // One coarse timer a connection. Moving the limit later costs nothing (the timer looks again when
+  // it fires); only an earlier limit sets the timer anew.
   void expire_in(std::chrono::milliseconds limit) {
     expires_ = Clock::now() + limit;
     if (expires_ < armed_for_) {
