@@ -35,9 +35,9 @@ TEST(Snowflake, WorkersNeverMeetAndARestartDoesNotRepeat) {
 }
 
 TEST(Snowflake, SortsAfterIdsMadeByNocoBase) {
-  const int64_t second = 1'780'000'000;
+  constexpr int64_t second = 1'780'000'000;
   const int64_t theirs = ((second - Snowflake::kEpochSeconds) << 21) | (31 << 16) | 65535;
-  Snowflake ids(0, [second] { return second * 1000; });
+  Snowflake ids(0, [] { return second * 1000; });
   EXPECT_GT(ids.next(), theirs);
 }
 
