@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <random>
+#include <thread>
 
 #include "base/text.h"
 
@@ -85,17 +87,28 @@ Status run_mysql(const Options& options, const std::string& sql) {
   });
 }
 
+// Ids of the connections to `database`, other than this one.
+std::vector<std::string> mysql_connections(MYSQL* connection, const std::string& database) {
+  std::string sql = "SELECT id FROM information_schema.processlist WHERE db = '" + database + "'";
+  std::vector<std::string> ids;
+  if (mysql_query(connection, sql.c_str()) != 0) return ids;
+  MYSQL_RES* result = mysql_store_result(connection);
+  while (MYSQL_ROW row = mysql_fetch_row(result)) ids.emplace_back(row[0]);
+  mysql_free_result(result);
+  return ids;
+}
+
 Status kill_mysql_connections(const Options& options) {
   return with_mysql(options, [&](MYSQL* connection) {
-    std::string sql =
-        "SELECT id FROM information_schema.processlist WHERE db = '" + options.database + "'";
-    if (mysql_query(connection, sql.c_str()) != 0) return false;
-    std::vector<std::string> ids;
-    MYSQL_RES* result = mysql_store_result(connection);
-    while (MYSQL_ROW row = mysql_fetch_row(result)) ids.emplace_back(row[0]);
-    mysql_free_result(result);
+    auto killed = mysql_connections(connection, options.database);
     // One that is gone already is as good as killed.
-    for (const std::string& id : ids) mysql_query(connection, ("KILL " + id).c_str());
+    for (const std::string& id : killed) mysql_query(connection, ("KILL " + id).c_str());
+    auto is_there = [&](const std::string& id) {
+      return std::ranges::find(killed, id) != killed.end();
+    };
+    while (std::ranges::any_of(mysql_connections(connection, options.database), is_there)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
     return true;
   });
 }
@@ -200,8 +213,9 @@ Status TestDatabase::administer(const std::string& sql) {
 
 Status TestDatabase::disconnect_all() {
   if (options_.dialect == DialectKind::kPostgres) {
-    return administer("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" +
-                      options_.database + "'");
+    return administer(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '" +
+        options_.database + "'");
   }
   return kill_mysql_connections(options_);
 }

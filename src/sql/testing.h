@@ -53,7 +53,8 @@ class TestDatabase {
   std::unique_ptr<Database> open_another(const Adjust& adjust = {});
   // Runs a statement outside of the Database, as the server's administrator (not on SQLite).
   Status administer(const std::string& sql);
-  // Breaks every connection to this database from the server's side (not on SQLite).
+  // Breaks every connection to this database from the server's side and waits until they are gone
+  // (not on SQLite).
   Status disconnect_all();
 
   template <class T>
