@@ -224,14 +224,13 @@ TEST_P(FaultTest, AReadWithoutAnswerRunsAgain) {
 
 TEST_P(FaultTest, ACommitWithoutAnswerIsSaidToBeUnknown) {
   create_counters(1);
-  ASSERT_TRUE(await(through_->in_transaction(ctx(), increment())));
+  // The first transaction of this Database, so that COMMIT travels as text.
   proxy_->cut_after("COMMIT");
-  tries_ = 0;
   Status status = await(through_->in_transaction(ctx(), increment()));
   EXPECT_EQ(id_of(status), "DATABASE_COMMIT_UNKNOWN") << why(status);
   EXPECT_EQ(proxy_->cuts(), 1);
   EXPECT_EQ(tries_, 1);
-  EXPECT_EQ(n_of(1), 2);  // it did happen, once
+  EXPECT_EQ(n_of(1), 1);  // it did happen, once
 }
 
 TEST_P(FaultTest, AWriteWithoutAnswerIsNotRepeated) {
