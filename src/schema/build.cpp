@@ -8,6 +8,7 @@
 #include "schema/builder.h"
 #include "schema/field_type.h"
 #include "schema/names.h"
+#include "schema/rules.h"
 
 namespace halcyon::schema {
 
@@ -44,7 +45,14 @@ Result<Field> build_field(const json::Object& options, bool underscored) {
   field.now_on_update = json::get_bool(options, "onUpdateToCurrentTime");
   if (const json::Value* value = json::find(options, "defaultValue")) field.default_value = *value;
   if (const json::Object* validation = json::get_object(options, "validation")) {
-    if (const json::Array* rules = json::get_array(*validation, "rules")) field.rules = *rules;
+    if (const json::Array* rules = json::get_array(*validation, "rules")) {
+      field.rules = *rules;
+      if (auto status = check_rule_definitions(field.rules); !status) {
+        status.error().message =
+            fmt::format("Field \"{}\": {}", field.name, status.error().message);
+        return std::unexpected(std::move(status).error());
+      }
+    }
   }
   field.options = options;
   return field;
@@ -255,6 +263,22 @@ void Builder::add_tree(Collection& collection) {
   }
 }
 
+// A default that is no value of the field would fail every create.
+void Builder::check_default(const Collection& collection, const Field& field) {
+  const json::Value& value = field.default_value;
+  if (value.is_null()) return;
+  if (value.is_string() &&
+      (json::as_view(value).find("{{") != std::string_view::npos || json::as_view(value).empty())) {
+    return;  // a variable of the client
+  }
+  auto parsed = field.kind->parse(field, value, ValueContext());
+  if (parsed) return;
+  Error error = std::move(parsed).error();
+  error.id = "INVALID_DEFAULT_VALUE";
+  error.message = "the default is wrong. " + error.message;
+  problem(collection, std::move(error));
+}
+
 void Builder::finish(Collection& collection) {
   StringMap<std::string> columns;
   for (size_t i = 0; i < collection.fields.size(); ++i) {
@@ -262,6 +286,7 @@ void Builder::finish(Collection& collection) {
     collection.field_index.emplace(field.name, i);
     if (field.primary_key) collection.primary_key.push_back(field.name);
     if (field.column.empty()) continue;
+    check_default(collection, field);
     auto [it, fresh] = columns.emplace(to_lower(field.column), field.name);
     if (!fresh) {
       problem(collection, Error(Code::kInvalidArgument, "DUPLICATE_COLUMN",

@@ -38,6 +38,7 @@ struct Builder {
                   bool create_only);
   void add_sort(Collection& collection);
   void add_tree(Collection& collection);
+  void check_default(const Collection& collection, const Field& field);
   void add_indexes(Collection& collection);
   void add_index(Collection& collection, std::vector<std::string> names, bool unique,
                  std::string name = "");

@@ -39,6 +39,7 @@ const std::vector<const FieldType*>& registry() {
       &types::context_type(),
       &types::virtual_type(),
       &types::sort_type(),
+      &types::sequence_type(),
       &types::belongs_to_type(),
       &types::has_one_type(),
       &types::has_many_type(),
