@@ -132,7 +132,7 @@ bool is_multiple(double value, double base) {
 // Digits after the point in the shortest text of the number.
 size_t fraction_digits(const json::Value& input) {
   const std::string text =
-      input.is_string() ? std::string(json::as_view(input)) : json::dump(input);
+      input.is_string() ? std::string(json::as_view(input)) : types::number_text(input);
   const double number = to_double(text).value_or(0);
   const std::string plain =
       text.find_first_of("eE") == std::string::npos ? text : fmt::format("{:.15f}", number);
@@ -236,7 +236,7 @@ std::optional<std::string> check_rule(const Field& field, std::string_view name,
     default:
       if (input.is_string()) return check_string(name, rule, json::as_view(input));
       if (input.is_number() && field.kind->family() == Family::kText) {
-        return check_string(name, rule, json::dump(input));
+        return check_string(name, rule, types::number_text(input));
       }
       return std::nullopt;
   }

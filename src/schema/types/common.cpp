@@ -32,7 +32,7 @@ std::unexpected<Error> bad_value(const Field& field, std::string_view expected,
   } else if (got.is_string() && !is_valid_utf8(json::as_view(got))) {
     shown = "text that is not UTF-8";
   } else {
-    shown = shorten(json::dump(got));
+    shown = shorten(got.is_number() ? number_text(got) : json::dump(got));
   }
   return fail(Error(Code::kInvalidArgument, "INVALID_VALUE",
                     fmt::format("Field \"{}\" must be {}, not {}.", field.name, expected, shown))
@@ -88,12 +88,20 @@ Status check_length(const Field& field, std::string_view text) {
                   .with_expected(fmt::format("at most {} characters", limit)));
 }
 
+std::string number_text(const json::Value& number) {
+  if (number.is_int64()) return std::to_string(number.get_int64());
+  if (number.is_uint64()) return std::to_string(number.get_uint64());
+  const double real = number.get_double();
+  if (std::fabs(real) < 1e15 && real == std::trunc(real)) return fmt::format("{:.0f}", real);
+  return fmt::format("{}", real);
+}
+
 Result<std::string> read_text(const Field& field, const json::Value& input) {
   std::string text;
   if (input.is_string()) {
     text = std::string(json::as_view(input));
   } else if (input.is_number()) {
-    text = json::dump(input);
+    text = number_text(input);
   } else {
     return bad_value(field, "text", input);
   }

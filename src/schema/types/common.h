@@ -21,6 +21,8 @@ size_t count_code_points(std::string_view text);
 // VALUE_TOO_LONG when the column is a VARCHAR shorter than `text`.
 Status check_length(const Field& field, std::string_view text);
 
+// The shortest plain text of a JSON number, as JavaScript writes it: 1.5, not 1.5E0.
+std::string number_text(const json::Value& number);
 // A string, or a number as its text; anything else is refused.
 Result<std::string> read_text(const Field& field, const json::Value& input);
 // A whole number, also as exact text. `expected` for the message.

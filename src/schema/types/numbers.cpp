@@ -171,7 +171,7 @@ class DecimalType final : public FieldType {
     if (input.is_null()) return sql::Value(sql::Null{}, sql::Type::kDecimal);
     std::string text;
     if (input.is_string()) text = std::string(json::as_view(input));
-    if (input.is_number()) text = json::dump(input);
+    if (input.is_number()) text = number_text(input);
     auto number = read_decimal(text);
     if (!number) return bad_value(field, "a decimal number", input);
     const int precision = field.storage.precision, scale = field.storage.scale;
