@@ -81,6 +81,7 @@ const std::vector<Case>& cases() {
       {R"("type":"boolean")", R"("yes")", "INVALID_VALUE"},
       {R"("type":"boolean")", "2", "INVALID_VALUE"},
       {R"("type":"json")", R"({"a":[1,"x",null,{"b":true}]})", R"({"a":[1,"x",null,{"b":true}]})"},
+      {R"("type":"json")", R"({"n":1.5})", R"({"n":1.5})"},
       {R"("type":"json")", R"("text")", R"("text")"},
       {R"("type":"jsonb")", "[1,2]", "[1,2]"},
       {R"("type":"json")", R"({"a":"x\u0000"})", "INVALID_VALUE"},

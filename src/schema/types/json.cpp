@@ -10,6 +10,14 @@ namespace halcyon::schema::types {
 
 namespace {
 
+// Numbers as JavaScript writes them (json::dump says 1.5E0).
+std::string plain_json(const json::Value& value) {
+  std::string out;
+  json::Writer writer(out);
+  writer.value(value);
+  return out;
+}
+
 class JsonType final : public FieldType {
  public:
   JsonType(std::string_view name, bool binary) : name_(name), binary_(binary) {}
@@ -27,7 +35,7 @@ class JsonType final : public FieldType {
         field.storage.type == sql::Type::kJsonb ? sql::Type::kJsonb : sql::Type::kJson;
     if (input.is_null()) return sql::Value(sql::Null{}, type);
     TRY_STATUS(check_json_text(field, input));
-    return sql::Value(json::dump(input), type);
+    return sql::Value(plain_json(input), type);
   }
   void write(const Field&, sql::Cell cell, json::Writer& out) const override {
     if (cell.is_null() || cell.length == 0) return out.null();
@@ -54,13 +62,13 @@ class ArrayType final : public FieldType {
     if (input.is_null()) return sql::Value(sql::Null{}, sql::Type::kJsonb);
     if (!input.is_array()) return bad_value(field, "a list", input);
     TRY_STATUS(check_json_text(field, input));
-    if (!unique_) return sql::Value(json::dump(input), sql::Type::kJsonb);
+    if (!unique_) return sql::Value(plain_json(input), sql::Type::kJsonb);
     json::Array kept;
     std::unordered_set<std::string> seen;
     for (const auto& item : input.get_array()) {
       if (seen.insert(json::dump(item)).second) kept.push_back(item);
     }
-    return sql::Value(json::dump(json::Value(std::move(kept))), sql::Type::kJsonb);
+    return sql::Value(plain_json(json::Value(std::move(kept))), sql::Type::kJsonb);
   }
   void write(const Field&, sql::Cell cell, json::Writer& out) const override {
     if (cell.is_null() || cell.length == 0) return out.null();
