@@ -81,6 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint64_t next_name_ = 0;
   bool flush_scheduled_ = false;
   bool writing_ = false, reading_ = false;
+  bool in_transaction_ = false;  // a stale statement cannot be repeated by itself
   bool broken_ = false;
   bool last_lost_ = false;
 };

@@ -220,6 +220,7 @@ bool Connection::sync() {
 
 bool Connection::send(Request& request) {
   if (request.begins) {
+    in_transaction_ = true;
     waiting_.push_back({Kind::kIgnored, nullptr, {}});
     if (PQsendQueryParams(connection_, "BEGIN", 0, nullptr, nullptr, nullptr, nullptr, 0) != 1)
       return false;
@@ -329,6 +330,7 @@ void Connection::finish_front() {
   waiting_.pop_front();
   if (front.kind != Kind::kQuery) return;
   Request& request = *front.request;
+  if (request.is_plain) in_transaction_ = false;  // COMMIT or ROLLBACK
   if (!request.result) {
     // Aborted by a neighbour: it did not run. Alone it gets its own verdict.
     request.reprepared = true;
@@ -339,7 +341,7 @@ void Connection::finish_front() {
   // transaction the transaction is lost, and the retry policy above repeats it.
   if (!*request.result && request.result->error().id == "STALE_STATEMENT") {
     prepared_.erase(request.statement->text);
-    if (!request.reprepared && !request.begins) {
+    if (!request.reprepared && !in_transaction_) {
       request.reprepared = true;
       request.result.reset();
       unsent_.push_back(&request);
