@@ -9,6 +9,8 @@
 #include <chrono>
 #include <memory>
 
+#include "base/text.h"
+
 namespace halcyon {
 namespace {
 
@@ -45,22 +47,6 @@ std::string_view level_name(LogLevel level) {
   return "off";
 }
 
-// base stands below json in the layers, so the few lines of escaping are here.
-void append_json(std::string& out, std::string_view text) {
-  out += '"';
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
 std::string time_now() {
   using namespace std::chrono;
   const auto now = system_clock::now();
@@ -74,7 +60,7 @@ void append_value(std::string& out, const LogField& field, bool json) {
         using T = std::decay_t<decltype(value)>;
         if constexpr (std::is_same_v<T, std::string>) {
           if (json)
-            append_json(out, value);
+            append_json_string(out, value);
           else
             out += value;
         } else {
@@ -109,14 +95,14 @@ void log_event(LogLevel level, std::string_view message, LogFields fields) {
   if (s.json) {
     line = fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":", time_now(),
                        level_name(level));
-    append_json(line, message);
+    append_json_string(line, message);
   } else {
     line = fmt::format("{} {:<5} {}", time_now(), level_name(level), message);
   }
   for (const LogField& field : fields) {
     if (s.json) {
       line += ',';
-      append_json(line, field.name);
+      append_json_string(line, field.name);
       line += ':';
     } else {
       line += ' ';

@@ -1,7 +1,9 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 
 namespace halcyon {
 namespace {
@@ -18,6 +20,41 @@ int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   c = lower(c);
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+// Index of the first byte from `i` on that a JSON string cannot hold as it is, or that is not
+// ASCII.
+size_t plain_until(std::string_view text, size_t i) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHighBits = 0x8080808080808080;
+  // Eight bytes at a time: subtracting borrows into the high bit exactly where the first hit is.
+  for (; i + 8 <= text.size(); i += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + i, 8);
+    const uint64_t quote = (word ^ kOnes * '"') - kOnes;
+    const uint64_t backslash = (word ^ kOnes * '\\') - kOnes;
+    const uint64_t control = word - kOnes * 0x20;
+    if (((word | quote | backslash | control) & kHighBits) != 0) break;
+  }
+  for (; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') break;
+  }
+  return i;
+}
+
+void append_json_escape(std::string& out, unsigned char c) {
+  constexpr std::string_view kShort = "\"\\\n\r\t\b\f", kLetters = "\"\\nrtbf";
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  out += '\\';
+  if (const size_t at = kShort.find(static_cast<char>(c)); at != std::string_view::npos) {
+    out += kLetters[at];
+  } else {
+    out += "u00";
+    out += kDigits[c >> 4];
+    out += kDigits[c & 15];
+  }
 }
 
 template <class T>
@@ -94,30 +131,47 @@ std::string to_camel(std::string_view name) {
 }
 
 // Enough English for default names of keys; both keep words they do not know.
+namespace {
+struct Irregular {
+  std::string_view one, many;
+};
+constexpr Irregular kIrregular[] = {
+    {"person", "people"},  {"child", "children"}, {"woman", "women"},     {"movie", "movies"},
+    {"cookie", "cookies"}, {"series", "series"},  {"species", "species"}, {"cache", "caches"},
+    {"quiz", "quizzes"},   {"shoe", "shoes"},     {"canoe", "canoes"},
+};
+}  // namespace
+
 std::string to_singular(std::string_view english) {
   auto cut = [&](size_t n, std::string_view tail) {
     return std::string(english.substr(0, english.size() - n)) + std::string(tail);
   };
-  if (english.ends_with("people")) return cut(6, "person");
-  if (english.ends_with("children")) return cut(8, "child");
-  if (english.ends_with("ies") && english.size() > 4) return cut(3, "y");
-  for (std::string_view tail : {"sses", "shes", "ches", "xes", "zes"}) {
-    if (english.ends_with(tail)) return cut(2, "");
+  auto ends_with_any = [&](std::initializer_list<std::string_view> tails) {
+    return std::ranges::any_of(tails, [&](auto tail) { return english.ends_with(tail); });
+  };
+  for (const Irregular& word : kIrregular) {
+    if (english.ends_with(word.many)) return cut(word.many.size(), word.one);
   }
-  if (english.ends_with("ses") && english.size() > 4)
-    return cut(english.ends_with("uses") ? 2 : 1, "");
-  if (english.ends_with("s") && !english.ends_with("ss") && !english.ends_with("us") &&
-      !english.ends_with("is") && english.size() > 1) {
+  if (english.size() <= 4) {  // ties, uses, axes
+  } else if (english.ends_with("ies")) {
+    return cut(3, "y");
+  } else if (ends_with_any({"sses", "shes", "ches", "xes", "tzes", "oes"})) {
+    return cut(2, "");
+  } else if (english.ends_with("uses") && !ends_with_any({"ouses", "auses"})) {
+    return cut(2, "");  // statuses, but houses, clauses
+  }
+  if (english.ends_with("s") && !ends_with_any({"ss", "us", "is"}) && english.size() > 1)
     return cut(1, "");
-  }
   return std::string(english);
 }
 
 std::string to_plural(std::string_view english) {
   const std::string word(english);
+  for (const Irregular& known : kIrregular) {
+    if (english.ends_with(known.one))
+      return word.substr(0, word.size() - known.one.size()) + std::string(known.many);
+  }
   if (english.empty() || to_singular(english) != english) return word;
-  if (english.ends_with("person")) return word.substr(0, word.size() - 6) + "people";
-  if (english.ends_with("child")) return word + "ren";
   const char before = english.size() > 1 ? english[english.size() - 2] : 'a';
   if (english.ends_with("y") && std::string_view("aeiou").find(before) == std::string_view::npos) {
     return word.substr(0, word.size() - 1) + "ies";
@@ -143,28 +197,52 @@ bool starts_with_ci(std::string_view text, std::string_view prefix) {
 std::optional<int64_t> to_int64(std::string_view text) { return to_number<int64_t>(text); }
 std::optional<double> to_double(std::string_view text) { return to_number<double>(text); }
 
+size_t utf8_length(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char c = byte(at);
+  if (c < 0x80) return 1;
+  const size_t length = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+  if (c < 0xC2 || c > 0xF4 || at + length > text.size()) return 0;
+  for (size_t k = 1; k < length; ++k) {
+    if ((byte(at + k) & 0xC0) != 0x80) return 0;
+  }
+  // Over-long forms, surrogates, beyond U+10FFFF.
+  const unsigned char second = byte(at + 1);
+  if ((c == 0xE0 && second < 0xA0) || (c == 0xED && second > 0x9F) ||
+      (c == 0xF0 && second < 0x90) || (c == 0xF4 && second > 0x8F)) {
+    return 0;
+  }
+  return length;
+}
+
 bool is_valid_utf8(std::string_view text) {
-  const auto* s = reinterpret_cast<const unsigned char*>(text.data());
-  size_t i = 0;
-  while (i < text.size()) {
-    const unsigned char c = s[i];
-    if (c < 0x80) {
-      ++i;
-      continue;
-    }
-    const size_t length = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
-    if (c < 0xC2 || c > 0xF4 || i + length > text.size()) return false;
-    for (size_t k = 1; k < length; ++k) {
-      if ((s[i + k] & 0xC0) != 0x80) return false;
-    }
-    // Over-long forms, surrogates, beyond U+10FFFF.
-    if ((c == 0xE0 && s[i + 1] < 0xA0) || (c == 0xED && s[i + 1] > 0x9F) ||
-        (c == 0xF0 && s[i + 1] < 0x90) || (c == 0xF4 && s[i + 1] > 0x8F)) {
-      return false;
-    }
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_length(text, i);
+    if (length == 0) return false;
     i += length;
   }
   return true;
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  size_t start = 0;  // of the run that needs no change and is copied at once
+  for (size_t i = plain_until(text, 0); i < text.size(); i = plain_until(text, i)) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const size_t length = c < 0x80 ? 0 : utf8_length(text, i);
+    if (length > 0) {
+      i += length;
+      continue;
+    }
+    out.append(text, start, i - start);
+    if (c < 0x80)
+      append_json_escape(out, c);
+    else
+      out += kReplacement;
+    start = ++i;
+  }
+  out.append(text, start);
+  out += '"';
 }
 
 std::string hex_encode(std::string_view bytes) {
@@ -205,8 +283,11 @@ std::string base64_encode(std::string_view bytes) {
 }
 
 std::optional<std::string> base64_decode(std::string_view text) {
-  while (text.ends_with('=')) text.remove_suffix(1);
+  const size_t padded = text.size();
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  if ((padded != text.size() && padded % 4 != 0) || text.size() % 4 == 1) return std::nullopt;
   std::string bytes;
+  bytes.reserve(text.size() / 4 * 3 + 2);
   uint32_t group = 0;
   int bits = 0;
   for (char c : text) {
@@ -221,6 +302,8 @@ std::optional<std::string> base64_decode(std::string_view text) {
       bytes += static_cast<char>(group >> bits & 255);
     }
   }
+  // Left-over bits that are not zero would be a second text for the same bytes.
+  if ((group & ((1u << bits) - 1)) != 0) return std::nullopt;
   return bytes;
 }
 

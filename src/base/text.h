@@ -24,9 +24,14 @@ bool starts_with_ci(std::string_view text, std::string_view prefix);
 std::optional<int64_t> to_int64(std::string_view text);
 std::optional<double> to_double(std::string_view text);
 bool is_valid_utf8(std::string_view text);
+// Bytes of the well-formed UTF-8 character at text[at] (1 to 4); 0 when there is none.
+size_t utf8_length(std::string_view text, size_t at);
+// Appends `text` as a JSON string with its quotes; each byte that is not UTF-8 becomes U+FFFD.
+void append_json_string(std::string& out, std::string_view text);
 std::string hex_encode(std::string_view bytes);
 std::optional<std::string> hex_decode(std::string_view hex);
 std::string base64_encode(std::string_view bytes);
+// Standard and URL alphabets, padding optional; nullopt unless it is the exact encoding of bytes.
 std::optional<std::string> base64_decode(std::string_view text);
 std::string percent_decode(std::string_view text, bool plus_is_space);
 std::string percent_encode(std::string_view text);  // as encodeURIComponent

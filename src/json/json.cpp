@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "json/writer.h"
 
 namespace halcyon::json {
 
@@ -21,7 +22,11 @@ Result<Value> parse(std::string_view text, size_t max_depth) {
   return parser.release();
 }
 
-std::string dump(const Value& value) { return boost::json::serialize(value); }
+std::string dump(const Value& value) {
+  std::string text;
+  Writer(text).value(value);
+  return text;
+}
 
 const Value* find(const Object& root, std::string_view key) {
   return root.if_contains({key.data(), key.size()});

@@ -19,6 +19,7 @@ using Array = boost::json::array;
 
 // Parses one JSON text; at most `max_depth` levels. Error: 400 INVALID_JSON with the position.
 Result<Value> parse(std::string_view text, size_t max_depth = 64);
+// Compact text; numbers in their shortest form (1.5, 1e+30), so a double 2.0 is read back as 2.
 std::string dump(const Value& value);
 
 // Dotted path through objects and array indexes; nullptr when absent.

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
 #include "json/json.h"
 
 namespace halcyon::json {
@@ -58,6 +59,8 @@ class Writer {
   bool after_key_ = false;
 };
 
-void append_escaped(std::string& out, std::string_view text);  // with the quotes
+inline void append_escaped(std::string& out, std::string_view text) {  // with the quotes
+  append_json_string(out, text);
+}
 
 }  // namespace halcyon::json
