@@ -1,5 +1,8 @@
 #include "base/ids.h"
 
+#include <cstring>
+#include <random>
+
 #include "base/crypto.h"
 #include "base/text.h"
 
@@ -31,6 +34,16 @@ std::string uid(std::string_view prefix) {
   return std::string(prefix) + nanoid(11, "abcdefghijklmnopqrstuvwxyz0123456789");
 }
 
-std::string request_id() { return hex_encode(random_bytes(8)); }
+// Unique enough to find a request in the log; not a secret, so a fast generator does.
+std::string request_id() {
+  thread_local std::mt19937_64 random = [] {
+    const std::string seed = random_bytes(8);
+    uint64_t value = 0;
+    std::memcpy(&value, seed.data(), sizeof value);
+    return std::mt19937_64(value);
+  }();
+  const uint64_t value = random();
+  return hex_encode({reinterpret_cast<const char*>(&value), sizeof value});
+}
 
 }  // namespace halcyon

@@ -69,7 +69,7 @@ Result<Shape> ShapeBuilder::build(const Selection& selection, JoinTree& tree, Jo
   for (const schema::Field* field : selection.fields)
     shape.fields.push_back({field, columns.add(node.alias, field->column)});
   for (const Selection::Nested& nested : selection.appends) {
-    const bool join = !nested.recursive && joined_depth < kMaxJoinedDepth &&
+    const bool join = may_join_ && !nested.recursive && joined_depth < kMaxJoinedDepth &&
                       is_single(*call_.model, *nested.relation->relation, *selection.collection);
     TRY(Append append, join ? joined(nested, tree, node, columns, joined_depth + 1)
                             : batched(nested, node, columns));

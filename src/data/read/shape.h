@@ -59,7 +59,9 @@ class Columns {
 
 class ShapeBuilder {
  public:
-  explicit ShapeBuilder(const Call& call) : call_(call) {}
+  // `may_join` false: appends of the first level get statements of their own.
+  explicit ShapeBuilder(const Call& call, bool may_join = true)
+      : call_(call), may_join_(may_join) {}
 
   // Adds what `selection` needs of `node` to `columns`, joining to-one relations through `tree`.
   Result<Shape> build(const Selection& selection, JoinTree& tree, JoinTree::Node& node,
@@ -77,6 +79,7 @@ class ShapeBuilder {
   Status batch_statement(const Selection::Nested& nested, Append& append);
 
   const Call& call_;
+  const bool may_join_;
 };
 
 // "-name" style sort entries over plain columns of `alias`, then the row key.

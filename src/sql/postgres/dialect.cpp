@@ -1,5 +1,7 @@
 #include "sql/postgres/dialect.h"
 
+#include <algorithm>
+
 #include <charconv>
 #include <stdexcept>
 
@@ -309,15 +311,28 @@ void PostgresDialect::order(Rendering& out, const Order& order) const {
   if (order.nulls == Nulls::kFirst && !order.descending) out.text += " NULLS FIRST";
 }
 
+// As literals where that makes few texts (page sizes, the first pages): a prepared statement whose
+// limit is a parameter is planned as if it returned a tenth of the table, or planned again each
+// time.
 void PostgresDialect::limit(Rendering& out, const std::optional<int64_t>& limit,
                             const std::optional<int64_t>& offset) const {
+  constexpr int64_t kUsualLimit = 1000, kFirstPages = 10;
   if (limit) {
     out.text += " LIMIT ";
-    placeholder(out, Value(*limit));
+    if (*limit <= kUsualLimit) {
+      out.text += std::to_string(*limit);
+    } else {
+      placeholder(out, Value(*limit));
+    }
   }
   if (offset) {
     out.text += " OFFSET ";
-    placeholder(out, Value(*offset));
+    if (limit && *limit <= kUsualLimit && *offset <= kFirstPages * *limit &&
+        *offset % std::max<int64_t>(*limit, 1) == 0) {
+      out.text += std::to_string(*offset);
+    } else {
+      placeholder(out, Value(*offset));
+    }
   }
 }
 
