@@ -74,6 +74,43 @@ void write_row(const std::vector<const Field*>& fields, const Row& row, json::Wr
   out.end_object();
 }
 
+// The key of a record as it was answered.
+json::Value key_of(const Collection& collection, const json::Object& record) {
+  const auto& names =
+      collection.filter_target_key.empty() ? collection.primary_key : collection.filter_target_key;
+  json::Object key;
+  for (const std::string& name : names) {
+    const json::Value* part = json::find(record, name);
+    if (part == nullptr) continue;
+    if (names.size() == 1) return *part;
+    key[name] = *part;
+  }
+  return key;
+}
+
+// Reads answer in the order of the key; generated keys already come that way.
+Result<Answer> in_order_of(const std::vector<json::Value>& keys, const Collection& collection,
+                           Answer answer) {
+  const bool ascending = std::ranges::is_sorted(keys, [](const auto& a, const auto& b) {
+    return a.is_int64() && b.is_int64() && a.get_int64() < b.get_int64();
+  });
+  if (ascending && std::ranges::all_of(keys, [](const auto& key) { return key.is_int64(); })) {
+    return answer;
+  }
+  TRY(const json::Value read, json::parse(answer.data));
+  StringMap<const json::Value*> by_key;
+  for (const json::Value& item : read.get_array()) {
+    by_key[json::dump(key_of(collection, item.get_object()))] = &item;
+  }
+  json::Array ordered;
+  for (const json::Value& key : keys) {
+    auto it = by_key.find(json::dump(key));
+    if (it != by_key.end()) ordered.push_back(*it->second);
+  }
+  answer.data = json::dump(ordered);
+  return answer;
+}
+
 Task<Result<Answer>> read_back(Session& session, const Collection& collection,
                                const Permissions& view, const std::vector<Row>& rows,
                                std::vector<std::string> appends, bool as_array) {
@@ -81,16 +118,26 @@ Task<Result<Answer>> read_back(Session& session, const Collection& collection,
                   session.call.tx};
   Target target;
   target.collection = &collection;
+  Params params;
+  params.appends = std::move(appends);
+  params.paginate = false;
+  if (!as_array) {
+    if (!rows.empty()) params.filter_by_tk = key_json(collection, rows.front());
+    co_return co_await get(call, target, std::move(params));
+  }
   Answer all;
-  if (as_array) all.data = "[";
-  for (const Row& row : rows) {
-    Params params;
-    params.filter_by_tk = key_json(collection, row);
-    params.appends = appends;
-    CO_TRY(Answer one, co_await get(call, target, std::move(params)));
-    if (!as_array) co_return one;
+  all.data = "[";
+  for (size_t from = 0; from < rows.size(); from += kChunk) {
+    const size_t to = std::min(rows.size(), from + kChunk);
+    std::vector<json::Value> keys;
+    for (size_t i = from; i < to; ++i) keys.push_back(key_json(collection, rows[i]));
+    json::Array list_of_keys(keys.begin(), keys.end());
+    params.filter_by_tk = std::move(list_of_keys);
+    CO_TRY(Answer part, co_await list(call, target, params));
+    CO_TRY(part, in_order_of(keys, collection, std::move(part)));
+    if (part.data.size() <= 2) continue;
     if (all.data.size() > 1) all.data += ',';
-    all.data += one.data;
+    all.data.append(part.data, 1, part.data.size() - 2);
   }
   all.data += "]";
   co_return all;
