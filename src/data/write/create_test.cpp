@@ -11,6 +11,8 @@ class CreateTest : public test::WriteTest {
         {"name": "name", "type": "string", "unique": true},
         {"name": "note", "type": "text"},
         {"name": "level", "type": "integer", "defaultValue": 3},
+        {"name": "code", "type": "string",
+         "validation": {"type": "string", "rules": [{"name": "max", "args": {"limit": 3}}]}},
         {"name": "secret", "type": "password"},
         {"name": "orders", "type": "hasMany", "target": "orders", "foreignKey": "customerId"},
         {"name": "card", "type": "hasOne", "target": "cards", "foreignKey": "customerId"}]},
@@ -26,6 +28,13 @@ class CreateTest : public test::WriteTest {
         {"name": "watchers", "type": "belongsToArray", "target": "customers",
          "foreignKey": "watcherIds", "targetKey": "id"}]},
       {"name": "ordersTags", "fields": [{"name": "weight", "type": "integer"}]},
+      {"name": "visits", "fields": [
+        {"name": "place", "type": "string",
+         "validation": {"type": "string", "rules": [{"name": "required"}]}},
+        {"name": "count", "type": "integer",
+         "validation": {"type": "number", "rules": [{"name": "min", "args": {"limit": 1}}]}},
+        {"name": "guest", "type": "belongsTo", "target": "customers", "foreignKey": "guestId",
+         "validation": {"rules": [{"name": "required"}]}}]},
       {"name": "tags", "fields": [{"name": "name", "type": "string", "unique": true}]}
     ])json";
   }
@@ -109,6 +118,27 @@ TEST_P(CreateTest, RefusesWithoutLeavingAnything) {
   EXPECT_EQ(count("orders"), 0u);
   EXPECT_EQ(count("tags"), 0u);
   EXPECT_EQ(count("customers"), 1u);
+}
+
+TEST_P(CreateTest, ReportsAllFailedRulesAtOnce) {
+  EXPECT_EQ(error_of(&Writer::create, on("visits"), values(R"({"count": 0, "nope": 1})")),
+            "VALIDATION_FAILED");
+  std::vector<std::string> fields{last_error_.field};
+  for (const Error& more : last_error_.more) fields.push_back(more.id + " " + more.field);
+  EXPECT_EQ(fields,
+            (std::vector<std::string>{"count", "UNKNOWN_FIELD nope", "VALIDATION_FAILED place",
+                                      "VALIDATION_FAILED guest"}));
+  const json::Value made = create("visits", R"({"place": "x", "guest": {"name": "Ann"}})");
+  create("visits", R"({"place": "y", "guestId": 1})");
+  // On update only what is given is checked.
+  must_write(&Writer::update, on("visits"), key(made.at("id"), R"({"count": 5})"));
+  EXPECT_EQ(error_of(&Writer::update, on("visits"), key(made.at("id"), R"({"place": null})")),
+            "VALIDATION_FAILED");
+  EXPECT_EQ(error_of(&Writer::create, on("visits"),
+                     values(R"({"place": "z", "guest": {"name": "Bob", "code": "long"}})")),
+            "VALIDATION_FAILED");
+  EXPECT_EQ(last_error_.field, "guest.code");
+  EXPECT_EQ(count("visits"), 2u);
 }
 
 TEST_P(CreateTest, IgnoresWhatOnlyTheServerSets) {

@@ -103,6 +103,9 @@ class Reader {
 
   Result<Values> read(const json::Object& input) {
     for (const auto& [name, value] : input) take(std::string_view(name.data(), name.size()), value);
+    if (options_.creating) {
+      for (const Field& field : collection_.fields) check_missing(field, input);
+    }
     if (!errors_.empty()) return fail(first_with_rest(std::move(errors_)));
     return std::move(values_);
   }
@@ -133,6 +136,7 @@ class Reader {
       errors_.push_back(not_writable(collection_, name));
       return;
     }
+    if (!holds_rules(*field, value)) return;
     if (field->relation) {
       values_.links.push_back({field, &value});
       return;
@@ -145,6 +149,37 @@ class Reader {
     }
     if (!granted) values_.refused.push_back(field);
     values_.row.insert_or_assign(field->name, *std::move(parsed));
+  }
+
+  // One error a field: the first rule that fails.
+  bool holds_rules(const Field& field, const json::Value& value) {
+    auto failed = schema::check_rules(field, value, options_.creating);
+    if (failed.empty()) return true;
+    errors_.push_back(std::move(failed.front()));
+    return false;
+  }
+
+  // A relation and its foreign key stand for each other; the server may have set either.
+  bool is_given_otherwise(const Field& field, const json::Object& input) const {
+    auto has = [&](const std::string& name) {
+      return input.contains(name) ||
+             (options_.preset != nullptr && options_.preset->contains(name));
+    };
+    if (has(field.name)) return true;
+    if (field.relation) {
+      return field.relation->kind == schema::RelationKind::kBelongsTo &&
+             has(field.relation->foreign_key);
+    }
+    return std::ranges::any_of(collection_.fields, [&](const Field& other) {
+      return other.relation && other.relation->kind == schema::RelationKind::kBelongsTo &&
+             other.relation->foreign_key == field.name && has(other.name);
+    });
+  }
+
+  void check_missing(const Field& field, const json::Object& input) {
+    if (field.rules.empty() || is_given_otherwise(field, input)) return;
+    if (is_server_managed(field, collection_)) return;
+    holds_rules(field, nullptr);
   }
 
   const Session& session_;
