@@ -5,6 +5,7 @@
 
 #include "base/ids.h"
 #include "schema/catalog_impl.h"
+#include "schema/introspect.h"
 #include "schema/names.h"
 
 namespace halcyon::schema {
@@ -178,8 +179,39 @@ Result<std::vector<std::string>> moved(std::vector<std::string> names, const std
   return names;
 }
 
+namespace {
+
+bool is_view(const json::Object& definition) {
+  return json::get_string(definition, "sql").empty() &&
+         (json::get_bool(definition, "view") ||
+          json::get_string(definition, "template") == "view" ||
+          !json::get_string(definition, "viewName").empty());
+}
+
+// A view must exist; without fields it gets those its columns suggest.
+Task<Status> complete_view(sql::Executor& db, const Context& ctx, const Settings& settings,
+                           json::Object& definition) {
+  const std::string name =
+      json::get_string(definition, "viewName", json::get_string(definition, "name"));
+  const std::string schema = json::get_string(definition, "schema", settings.db_schema);
+  CO_TRY(auto info, co_await sql::describe_table(db, ctx, schema, name));
+  if (!info) {
+    co_return fail(Error(Code::kInvalidArgument, "UNKNOWN_VIEW",
+                         fmt::format("The database has no view \"{}\".", name))
+                       .with_field("viewName"));
+  }
+  definition["viewName"] = name;
+  if (fields_of(definition).empty()) definition["fields"] = guess_fields(*info);
+  co_return Status{};
+}
+
+}  // namespace
+
 Task<Result<json::Object>> Catalog::create_collection(const Context& ctx, json::Object definition) {
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("t_");
+  if (is_view(definition)) {
+    CO_TRY_STATUS(co_await complete_view(impl_->db, ctx, impl_->settings, definition));
+  }
   const std::string name = json::get_string(definition, "name");
   Mutation mutation = [definition](Edit& edit) { return add_collection(edit, definition); };
   CO_TRY_STATUS(co_await impl_->change(ctx, std::move(mutation)));
