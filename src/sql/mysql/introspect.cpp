@@ -95,11 +95,11 @@ std::string plain_literal(std::string_view text) {
 
 }  // namespace
 
-// JSON columns are LONGTEXT with a check.
+// JSON columns are LONGTEXT with a check, which keeps its first name when the column is renamed.
 std::string_view MariaDbDdl::json_columns_query() const {
-  return "SELECT constraint_name FROM information_schema.check_constraints WHERE "
-         "constraint_schema = DATABASE() AND table_name = ? AND check_clause = "
-         "CONCAT('json_valid(`', constraint_name, '`)')";
+  return "SELECT SUBSTRING(check_clause, 13, CHAR_LENGTH(check_clause) - 14) FROM "
+         "information_schema.check_constraints WHERE constraint_schema = DATABASE() AND "
+         "table_name = ? AND check_clause LIKE 'json_valid(`%`)'";
 }
 
 ColumnSpec MysqlDdl::map_column(const Rows& rows, size_t row, bool is_json) const {
