@@ -33,9 +33,10 @@ int64_t week_start(int64_t ms) {
 }
 
 int64_t month_start(int64_t ms, int months_later = 0) {
-  Civil c = to_civil(ms);
-  const int month = c.year * 12 + (c.month - 1) + months_later;
-  return to_ms({.year = month / 12, .month = month % 12 + 1});
+  const Civil c = to_civil(ms);
+  const auto month =
+      date::year(c.year) / date::month(static_cast<unsigned>(c.month)) + date::months(months_later);
+  return date::sys_days(month / 1).time_since_epoch().count() * kDayMs;
 }
 
 int64_t quarter_start(int64_t ms, int quarters_later = 0) {
@@ -103,6 +104,13 @@ Suffix take_suffix(std::string_view& text) {
   return suffix;
 }
 
+// ISO weeks begin on Monday and week 1 has January 4th; those of the locale (en-US) begin on Sunday
+// and week 1 has January 1st.
+int64_t first_week(int year, bool iso) {
+  if (iso) return week_start(to_ms({.year = year, .month = 1, .day = 4}));
+  return week_start(to_ms({.year = year}) + kDayMs) - kDayMs;
+}
+
 // The part after "YYYY": quarter, week, or nothing; nullopt: neither.
 std::optional<DateValue> year_part(std::string_view rest, int year) {
   const int64_t start = to_ms({.year = year});
@@ -112,14 +120,12 @@ std::optional<DateValue> year_part(std::string_view rest, int year) {
     const int64_t quarter = quarter_start(start, number - 1);
     return period(quarter, quarter_start(quarter, 1));
   }
-  if ((take(rest, 'W') || take(rest, 'w')) && digits(rest, 2, number) && rest.empty() &&
-      number >= 1 && number <= 53) {
-    // Week 1 is the one with January 4th.
-    const int64_t week =
-        week_start(to_ms({.year = year, .month = 1, .day = 4})) + (number - 1) * 7 * kDayMs;
-    return period(week, week + 7 * kDayMs);
-  }
-  return std::nullopt;
+  const bool iso = rest.starts_with('W');
+  if (!(take(rest, 'W') || take(rest, 'w')) || !digits(rest, 2, number) || !rest.empty())
+    return std::nullopt;
+  const int64_t week = first_week(year, iso) + (number - 1) * 7 * kDayMs;
+  if (number < 1 || week >= first_week(year + 1, iso)) return std::nullopt;
+  return period(week, week + 7 * kDayMs);
 }
 
 // "HH", "HH:mm", "HH:mm:ss", "HH:mm:ss.SSS" on a day.
@@ -229,6 +235,7 @@ Result<DateValue> parse_date_value(std::string_view text) {
   int year = 0, month = 0, day = 0;
   if (!digits(text, 4, year) || year < 1) return bad_date(whole);
   std::optional<DateValue> value;
+  bool has_time = false;
   if (!take(text, '-')) {
     value = year_part(text, year);
   } else if (digits(text, 2, month) && month >= 1 && month <= 12) {
@@ -239,16 +246,15 @@ Result<DateValue> parse_date_value(std::string_view text) {
       const int64_t start = to_ms({.year = year, .month = month, .day = day});
       if (text.empty())
         value = period(start, start + kDayMs);
-      else if (take(text, 'T') || take(text, ' '))
+      else if (has_time = take(text, 'T') || take(text, ' '); has_time)
         value = time_part(text, start);
     }
   }
   if (!value) return bad_date(whole);
-  value->offset = suffix.offset;
-  if (suffix.utc) {
+  value->offset = suffix.utc ? 0 : suffix.offset;
+  if (suffix.utc && has_time) {
     value->is_instant = true;
     value->end = value->start;
-    value->offset = 0;
   }
   return *value;
 }
