@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,15 +26,22 @@ class BlockingPool {
   // False when the queue is full.
   bool submit(std::move_only_function<void()> work);
 
-  // F returns Result<T>; the awaiting task resumes on its io thread.
+  // F returns Result<T>; the awaiting task resumes on its io thread. An exception from `work`
+  // travels to it.
   template <class F>
   auto run(F work) -> Task<std::invoke_result_t<F>> {
     using R = std::invoke_result_t<F>;
     std::optional<R> result;
-    auto starter = [this, &work, &result](std::move_only_function<void()> resume) mutable {
+    std::exception_ptr thrown;
+    auto starter = [this, &work, &result, &thrown](std::move_only_function<void()> resume) {
+      // Shared, since a refused submit drops its copy.
       auto shared = std::make_shared<std::move_only_function<void()>>(std::move(resume));
-      bool accepted = submit([&work, &result, shared]() mutable {
-        result.emplace(work());
+      const bool accepted = submit([&work, &result, &thrown, shared] {
+        try {
+          result.emplace(work());
+        } catch (...) {
+          thrown = std::current_exception();
+        }
         (*shared)();
       });
       if (!accepted) {
@@ -42,6 +50,7 @@ class BlockingPool {
       }
     };
     co_await Suspend(std::move(starter));
+    if (thrown) std::rethrow_exception(thrown);
     co_return std::move(*result);
   }
 

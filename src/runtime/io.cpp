@@ -1,19 +1,15 @@
 #include "runtime/io.h"
 
-#include <sched.h>
-
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <fstream>
 #include <map>
 #include <thread>
 #include <unordered_map>
 #include <vector>
-
-#include "base/text.h"
 
 namespace halcyon::runtime {
 namespace {
@@ -126,21 +122,6 @@ class IoThreadImpl final : public IoThread {
   std::thread thread_;
 };
 
-// CPU quota of the cgroup, in processors; 0 when there is none.
-double cgroup_quota() {
-  if (std::ifstream file("/sys/fs/cgroup/cpu.max"); file) {
-    std::string quota;
-    double period = 0;
-    if (file >> quota >> period && quota != "max" && period > 0)
-      return to_double(quota).value_or(0) / period;
-    return 0;
-  }
-  double quota = 0, period = 0;
-  std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
-  std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
-  return quota > 0 && period > 0 ? quota / period : 0;
-}
-
 }  // namespace
 
 IoThread* IoThread::current() { return current_thread; }
@@ -158,17 +139,6 @@ size_t IoPool::size() const { return impl_->threads.size(); }
 IoThread& IoPool::thread(size_t index) { return *impl_->threads.at(index); }
 void IoPool::stop() {
   for (auto& thread : impl_->threads) thread->stop();
-}
-
-size_t usable_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  size_t cpus = std::max(1u, std::thread::hardware_concurrency());
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = static_cast<size_t>(CPU_COUNT(&set));
-  if (const double quota = cgroup_quota(); quota > 0) {
-    cpus = std::min(cpus, std::max<size_t>(1, static_cast<size_t>(quota + 0.999)));
-  }
-  return cpus;
 }
 
 Task<void> sleep_for(std::chrono::milliseconds delay) {

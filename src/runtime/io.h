@@ -13,6 +13,7 @@
 #include <future>
 #include <memory>
 
+#include "runtime/cpus.h"
 #include "runtime/task.h"
 
 namespace halcyon::runtime {
@@ -47,13 +48,16 @@ class IoPool {
   std::unique_ptr<Impl> impl_;
 };
 
-// Processors this process may use: the cgroup's CPU quota rounded up, else the affinity mask.
-size_t usable_cpus();
-
-// Starts a task on an io thread; `done` is called there with its value (or the exception).
+// Starts a task on an io thread; `done` is called there with its value (without one for
+// Task<void>). An exception that gets this far is a programmer error and ends the process.
 template <class T, class F>
 Detached start_here(Task<T> task, F done) {
-  done(co_await std::move(task));
+  if constexpr (std::is_void_v<T>) {
+    co_await std::move(task);
+    done();
+  } else {
+    done(co_await std::move(task));
+  }
 }
 template <class T, class F>
 void start(IoThread& io, Task<T> task, F done) {

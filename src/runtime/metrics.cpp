@@ -22,6 +22,8 @@ struct Metrics::Impl {
 };
 
 void Counter::add(double amount) { static_cast<prometheus::Counter*>(handle)->Increment(amount); }
+void Gauge::set(double value) { static_cast<prometheus::Gauge*>(handle)->Set(value); }
+void Gauge::add(double amount) { static_cast<prometheus::Gauge*>(handle)->Increment(amount); }
 void Histogram::observe(double value) {
   static_cast<prometheus::Histogram*>(handle)->Observe(value);
 }
@@ -35,10 +37,20 @@ Counter Metrics::counter(const std::string& name, const std::string& help, const
 }
 
 Histogram Metrics::seconds(const std::string& name, const std::string& help, const Labels& labels) {
-  static const prometheus::Histogram::BucketBoundaries kBounds{
-      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+  static const std::vector<double> kBounds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                           0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+  return histogram(name, help, kBounds, labels);
+}
+
+Histogram Metrics::histogram(const std::string& name, const std::string& help,
+                             const std::vector<double>& bounds, const Labels& labels) {
   auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(impl_->registry);
-  return Histogram{&family.Add(labels, kBounds)};
+  return Histogram{&family.Add(labels, prometheus::Histogram::BucketBoundaries(bounds))};
+}
+
+Gauge Metrics::gauge(const std::string& name, const std::string& help, const Labels& labels) {
+  auto& family = prometheus::BuildGauge().Name(name).Help(help).Register(impl_->registry);
+  return Gauge{&family.Add(labels)};
 }
 
 void Metrics::gauge(const std::string& name, const std::string& help, const Labels& labels,

@@ -5,13 +5,16 @@
 //   requests.add();
 //   std::string text = metrics.render();
 //
-// Handles are cheap to copy and stay valid as long as the Metrics. Safe from any thread.
+// Asking for a handle takes a lock: do it once, at start. Using one costs an atomic addition
+// (histograms: a short lock). Handles are cheap to copy and stay valid as long as the Metrics. Safe
+// from any thread.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace halcyon::runtime {
 
@@ -20,6 +23,12 @@ using Labels = std::map<std::string, std::string>;
 class Counter {
  public:
   void add(double amount = 1);
+  void* handle = nullptr;
+};
+class Gauge {
+ public:
+  void set(double value);
+  void add(double amount);
   void* handle = nullptr;
 };
 class Histogram {
@@ -35,6 +44,10 @@ class Metrics {
   Counter counter(const std::string& name, const std::string& help, const Labels& labels = {});
   // Bounds for seconds: 0.5 ms to 10 s.
   Histogram seconds(const std::string& name, const std::string& help, const Labels& labels = {});
+  // `bounds`: upper ends of the buckets, ascending.
+  Histogram histogram(const std::string& name, const std::string& help,
+                      const std::vector<double>& bounds, const Labels& labels = {});
+  Gauge gauge(const std::string& name, const std::string& help, const Labels& labels = {});
   // Asked each time the metrics are rendered.
   void gauge(const std::string& name, const std::string& help, const Labels& labels,
              std::function<double()> read);
