@@ -163,6 +163,8 @@ Error Connection::error(unsigned code, const std::string& message) {
 }
 
 Error Connection::statement_error(MYSQL_STMT* statement) {
+  // An error while rows are fetched (INSERT ... RETURNING) is kept by the connection only.
+  if (mysql_stmt_errno(statement) == 0) return error(mysql_errno(db_), ::mysql_error(db_));
   return error(mysql_stmt_errno(statement), mysql_stmt_error(statement));
 }
 
