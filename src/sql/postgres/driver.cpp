@@ -1,202 +1,221 @@
 #include "sql/postgres/driver.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
-#include <stdexcept>
 
+#include "base/log.h"
+#include "base/text.h"
+#include "runtime/io.h"
 #include "sql/errors.h"
+#include "sql/postgres/driver_lane.h"
 #include "sql/postgres/driver_pool.h"
 #include "sql/transaction_retry.h"
 
 namespace halcyon::sql::postgres {
+
 namespace {
 
+using Outcome = Session::Outcome;
 using runtime::Clock;
 
-// Cancels a statement on the server when the deadline passes or the client goes before it is done.
-class CancelTimer {
- public:
-  CancelTimer(const Context& ctx, Connection& connection, Shared& shared)
-      : ctx_(ctx),
-        shared_(shared),
-        io_(*runtime::IoThread::current()),
-        cancel_(connection.canceller()) {
-    arm();
+Error closed() { return database_error("DATABASE_UNAVAILABLE", "the database is closed"); }
+Error too_late() { return database_error("DATABASE_TIMEOUT", "the deadline has passed"); }
+
+enum class Route { kLane, kPool, kRefuse };
+
+// Lanes are for what is short and leaves nothing behind in the session.
+Route route_of(const Statement& statement) {
+  std::string_view text = statement.text;
+  size_t start = text.find_first_not_of(" \t\r\n(");
+  if (start != std::string_view::npos) text.remove_prefix(start);
+  if (starts_with_ci(text, "copy")) return Route::kRefuse;
+  if (statement.is_slow) return Route::kPool;
+  constexpr std::array<std::string_view, 6> kShort{"select", "insert", "update",
+                                                   "delete", "with",   "values"};
+  for (std::string_view verb : kShort) {
+    if (starts_with_ci(text, verb)) return Route::kLane;
   }
-  ~CancelTimer() { io_.cancel(token_); }
-  CancelTimer(const CancelTimer&) = delete;
-
- private:
-  static constexpr std::chrono::milliseconds kLook{100};  // at the flag of a client that has gone
-
-  void arm() {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(ctx_.remaining());
-    token_ = io_.after(std::clamp(left, std::chrono::milliseconds(0), kLook), [this] {
-      if (ctx_.expired()) {
-        shared_.connectors.submit(cancel_);
-      } else {
-        arm();
-      }
-    });
-  }
-
-  const Context& ctx_;
-  Shared& shared_;
-  runtime::IoThread& io_;
-  std::function<void()> cancel_;
-  uint64_t token_ = 0;
-};
+  return Route::kPool;
+}
 
 class PostgresDatabase final : public Database {
  public:
-  PostgresDatabase(std::shared_ptr<Shared> shared, runtime::IoPool& io)
-      : shared_(std::move(shared)) {
-    const int threads = static_cast<int>(io.size());
-    const int each = std::max(1, (shared_->options.pool_max + threads - 1) / threads);
-    for (size_t i = 0; i < io.size(); ++i) {
-      threads_.push_back(
-          {&io.thread(i), std::make_shared<ThreadConnections>(shared_, io.thread(i), each)});
+  PostgresDatabase(std::shared_ptr<Core> core, runtime::IoPool& io)
+      : core_(std::move(core)), io_(io), pool_(std::make_shared<Pool>(core_, io)) {
+    for (size_t t = 0; t < io.size(); ++t) {
+      auto& lanes = lanes_.emplace_back();
+      for (int i = 0; i < core_->options().lanes_per_thread; ++i) {
+        lanes.push_back(std::make_shared<Lane>(core_, io.thread(t)));
+      }
     }
-    for (auto& thread : threads_) keep_house(*thread.io, thread.connections, shared_);
   }
+  ~PostgresDatabase() override { shut_down({}); }
+
+  // Connects once, as a check, and starts the lanes.
+  Task<Status> start();
 
   Task<Result<Rows>> run(const Context& ctx, Statement statement) override;
-  Task<Status> in_transaction(const Context& ctx, Body body) override;
-  Task<Status> ping(const Context& ctx) override;
-  Task<void> close() override;
-  const Dialect& dialect() const override { return postgres_dialect(); }
-  const Options& options() const override { return shared_->options; }
-  PoolStats stats() const override {
-    PoolStats s;
-    s.open = shared_->open;
-    s.idle = shared_->idle;
-    s.waiting = shared_->waiting;
-    s.statements = shared_->statements;
-    s.transactions = shared_->transactions;
-    s.retries = shared_->retries;
-    return s;
+  Task<Status> in_transaction(const Context& ctx, Body body) override {
+    if (closed_) co_return fail(closed());
+    Busy busy(*this);
+    co_return co_await retry_transaction(ctx, [&] { return attempt(ctx, body); }, core_->retries);
   }
+  Task<Status> ping(const Context& ctx) override;
+  const Dialect& dialect() const override { return postgres_dialect(); }
+  const Options& options() const override { return core_->options(); }
+  PoolStats stats() const override;
+  Task<void> close() override;
 
  private:
   class Tx;
-  struct Thread {
-    runtime::IoThread* io;
-    std::shared_ptr<ThreadConnections> connections;
-  };
+
+  // Counts the calls under way, for close().
   struct Busy {
-    explicit Busy(std::shared_ptr<Shared> s) : shared(std::move(s)) { shared->busy.fetch_add(1); }
-    ~Busy() { shared->busy.fetch_sub(1); }
+    explicit Busy(PostgresDatabase& d) : db(d) { db.busy_.fetch_add(1); }
+    ~Busy() { db.busy_.fetch_sub(1); }
     Busy(const Busy&) = delete;
-    std::shared_ptr<Shared> shared;
+    PostgresDatabase& db;
   };
 
-  ThreadConnections& here() const {
-    const auto* current = runtime::IoThread::current();
-    for (const Thread& thread : threads_) {
-      if (thread.io == current) return *thread.connections;
-    }
-    throw std::logic_error("the database is used outside of its io threads");
-  }
-  static void keep_house(runtime::IoThread& io, std::weak_ptr<ThreadConnections> connections,
-                         std::shared_ptr<Shared> shared) {
-    io.after(std::chrono::milliseconds(std::max(100, shared->options.pool_evict_ms)),
-             [&io, connections, shared] {
-               auto alive = connections.lock();
-               if (!alive || shared->closed) return;
-               alive->evict_idle();
-               keep_house(io, connections, shared);
-             });
-  }
-  Task<Attempt> try_statement(const Context& ctx, const Statement& statement, Rows& rows);
-  Task<Result<Rows>> run_pooled(const Context& ctx, const Statement& statement);
+  Lane* pick_lane();
+  Task<Attempt> try_on_pool(const Context& ctx, const Statement& statement, Rows& rows);
   Task<Attempt> attempt(const Context& ctx, const Body& body);
+  void shut_down(const std::shared_ptr<std::atomic<int>>& left);
 
-  std::shared_ptr<Shared> shared_;
-  std::vector<Thread> threads_;
+  std::shared_ptr<Core> core_;
+  runtime::IoPool& io_;
+  std::shared_ptr<Pool> pool_;
+  std::vector<std::vector<std::shared_ptr<Lane>>> lanes_;  // by io thread
+  std::atomic<bool> closed_{false}, lanes_closed_{false};
+  std::atomic<int> busy_{0};
 };
 
+// The least busy one of this thread; from elsewhere, of the first.
+Lane* PostgresDatabase::pick_lane() {
+  auto* here = runtime::IoThread::current();
+  size_t index = 0;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    if (&io_.thread(i) == here) index = i;
+  }
+  auto& lanes = lanes_[index];
+  if (lanes.empty()) return nullptr;
+  if (&lanes.front()->io() != here) return lanes.front().get();
+  return std::ranges::min_element(lanes, {}, [](const auto& lane) { return lane->load(); })->get();
+}
+
+Task<Result<Rows>> PostgresDatabase::run(const Context& ctx, Statement statement) {
+  if (closed_) co_return fail(closed());
+  if (ctx.expired()) co_return fail(too_late());
+  Busy busy(*this);
+  core_->statements.fetch_add(1, std::memory_order_relaxed);
+  if (core_->options().log_statements) log_info("sql", {{"text", statement.text}});
+  Route route = route_of(statement);
+  if (route == Route::kRefuse) {
+    co_return fail(database_error("SQL_SYNTAX", "COPY is not supported"));
+  }
+  Lane* lane = route == Route::kLane ? pick_lane() : nullptr;
+  for (int tries = 1; lane != nullptr; ++tries) {
+    Lane::Call call(statement, ctx);
+    call.typed_text = core_->typed_texts.contains(statement.text);
+    co_await lane->execute(call);
+    if (call.outcome == Outcome::kAnswered) co_return std::move(call.rows);
+    if (call.outcome == Outcome::kSlow) break;
+    auto pause = retry_pause(tries);
+    bool again = call.outcome == Outcome::kFailed && is_conflict(call.error);
+    if (!again || ctx.expired() || ctx.remaining() <= pause) co_return fail(std::move(call.error));
+    core_->retries.fetch_add(1, std::memory_order_relaxed);
+    co_await runtime::sleep_for(pause);
+  }
+  Rows rows;
+  CO_TRY_STATUS(co_await retry_transaction(
+      ctx, [&] { return try_on_pool(ctx, statement, rows); }, core_->retries));
+  co_return rows;
+}
+
+Task<Attempt> PostgresDatabase::try_on_pool(const Context& ctx, const Statement& statement,
+                                            Rows& rows) {
+  Result<Pool::Lease> lease = co_await pool_->acquire(ctx);
+  if (!lease) co_return Attempt(fail(std::move(lease).error()), false);
+  Pool::Call call(statement, ctx);
+  call.typed_text = core_->typed_texts.contains(statement.text);
+  co_await lease->execute(call);
+  if (call.outcome == Outcome::kAnswered) {
+    rows = std::move(call.rows);
+    co_return Attempt();
+  }
+  bool again = call.outcome == Outcome::kNotExecuted || call.outcome == Outcome::kStale ||
+               core_->wants_typed_text(call) ||
+               (call.outcome == Outcome::kFailed && is_transient(call.error));
+  co_return Attempt(fail(std::move(call.error)), again);
+}
+
+// One try of a transaction: BEGIN goes out with its first statement.
 class PostgresDatabase::Tx final : public Transaction {
  public:
-  Tx(PostgresDatabase& db, Connection& connection) : db_(db), connection_(connection) {}
+  Tx(PostgresDatabase& db, Pool::Lease& lease) : db_(db), lease_(lease) {}
 
   Task<Result<Rows>> run(const Context& ctx, Statement statement) override {
-    if (!failure_ && ctx.expired())
-      failure_ = database_error("DATABASE_TIMEOUT", "the deadline has passed");
     if (failure_) co_return fail(*failure_);
-    db_.shared_->statements.fetch_add(1, std::memory_order_relaxed);
-    // In a transaction nothing is committed by a statement: a loss of the connection loses it all.
-    statement.is_write = false;
-    const CancelTimer timer(ctx, connection_, *db_.shared_);
-    Result<Rows> rows = co_await connection_.execute(statement, !std::exchange(begun_, true));
-    if (!rows) failure_ = rows.error();
-    co_return rows;
+    if (ctx.expired()) co_return refuse(too_late(), false);
+    if (route_of(statement) == Route::kRefuse) {
+      co_return refuse(database_error("SQL_SYNTAX", "COPY is not supported"), false);
+    }
+    db_.core_->statements.fetch_add(1, std::memory_order_relaxed);
+    Pool::Call call(statement, ctx);
+    call.in_transaction = true;
+    call.typed_text = db_.core_->typed_texts.contains(statement.text);
+    bool begin = !std::exchange(begun_, true);
+    co_await lease_.execute(call, begin);
+    if (call.outcome == Outcome::kAnswered) co_return std::move(call.rows);
+    bool again = call.outcome == Outcome::kNotExecuted || call.outcome == Outcome::kStale ||
+                 db_.core_->wants_typed_text(call) || is_transient(call.error);
+    co_return refuse(std::move(call.error), again && call.outcome != Outcome::kTimeout);
   }
-  const Dialect& dialect() const override { return postgres_dialect(); }
+  const Dialect& dialect() const override { return db_.dialect(); }
   void on_commit(std::move_only_function<void()> action) override {
     actions_.push_back(std::move(action));
   }
 
-  bool begun() const { return begun_; }
+  Task<Attempt> finish(const Context& ctx, bool commit) {
+    if (!begun_) co_return Attempt();
+    Statement statement;
+    statement.text = commit ? "COMMIT" : "ROLLBACK";
+    statement.is_write = true;
+    Pool::Call call(statement, ctx);
+    call.in_transaction = !commit;
+    call.one_way = commit;
+    co_await lease_.execute(call);
+    if (call.outcome == Outcome::kAnswered) co_return Attempt();
+    // Not executed is what was not even sent, as the connection was known to be lost.
+    bool again = call.outcome == Outcome::kNotExecuted ||
+                 (call.outcome == Outcome::kFailed && is_transient(call.error));
+    co_return Attempt(fail(std::move(call.error)), again);
+  }
+
   const std::optional<Error>& failure() const { return failure_; }
+  bool may_retry() const { return may_retry_; }
   std::vector<std::move_only_function<void()>>& actions() { return actions_; }
 
  private:
+  std::unexpected<Error> refuse(Error error, bool may_retry) {
+    failure_ = std::move(error);
+    may_retry_ = may_retry;
+    return fail(*failure_);
+  }
+
   PostgresDatabase& db_;
-  Connection& connection_;
-  bool begun_ = false;
+  Pool::Lease& lease_;
+  bool begun_ = false, may_retry_ = false;
   std::optional<Error> failure_;  // of the first statement that failed
   std::vector<std::move_only_function<void()>> actions_;
 };
 
-Task<Result<Rows>> PostgresDatabase::run_pooled(const Context& ctx, const Statement& statement) {
-  CO_TRY(ThreadConnections::Lease lease, co_await here().acquire(ctx, true));
-  const CancelTimer timer(ctx, *lease, *shared_);
-  co_return co_await lease->execute(statement);
-}
-
-Task<Attempt> PostgresDatabase::try_statement(const Context& ctx, const Statement& statement,
-                                              Rows& rows) {
-  Result<Rows> result;
-  // A lane cannot give up one statement among others, so a short deadline needs its own connection.
-  const auto lane_limit = std::chrono::milliseconds(shared_->options.lane_timeout_ms);
-  if (statement.is_slow || ctx.remaining() < lane_limit) {
-    result = co_await run_pooled(ctx, statement);
-  } else {
-    auto lane = co_await here().lane(ctx);
-    if (!lane) co_return Attempt(fail(std::move(lane).error()), false);
-    result = co_await (*lane)->execute(statement);
-  }
-  if (result) {
-    rows = std::move(*result);
-    co_return Attempt();
-  }
-  const bool again = is_transient(result.error());
-  co_return Attempt(fail(std::move(result).error()), again);
-}
-
-Task<Result<Rows>> PostgresDatabase::run(const Context& ctx, Statement statement) {
-  if (shared_->closed)
-    co_return fail(database_error("DATABASE_UNAVAILABLE", "the database is closed"));
-  if (ctx.expired()) co_return fail(database_error("DATABASE_TIMEOUT", "the deadline has passed"));
-  const Busy busy(shared_);
-  shared_->statements.fetch_add(1, std::memory_order_relaxed);
-  Rows rows;
-  // The usual case without the machinery of retries.
-  Attempt first = co_await try_statement(ctx, statement, rows);
-  if (first.status) co_return rows;
-  if (!first.may_retry) co_return std::unexpected(std::move(first.status).error());
-  shared_->retries.fetch_add(1, std::memory_order_relaxed);
-  CO_TRY_STATUS(co_await retry_transaction(
-      ctx, [&] { return try_statement(ctx, statement, rows); }, shared_->retries));
-  co_return rows;
-}
-
 Task<Attempt> PostgresDatabase::attempt(const Context& ctx, const Body& body) {
-  auto lease = co_await here().acquire(ctx, true);
+  Result<Pool::Lease> lease = co_await pool_->acquire(ctx);
   if (!lease) co_return Attempt(fail(std::move(lease).error()), false);
-  shared_->transactions.fetch_add(1, std::memory_order_relaxed);
-  Connection& connection = **lease;
-  Tx tx(*this, connection);
+  core_->transactions.fetch_add(1, std::memory_order_relaxed);
+  Tx tx(*this, *lease);
   Status status;
   std::exception_ptr thrown;
   try {
@@ -205,70 +224,96 @@ Task<Attempt> PostgresDatabase::attempt(const Context& ctx, const Body& body) {
     thrown = std::current_exception();
   }
   if (status && tx.failure()) status = fail(*tx.failure());
-  if (status && !thrown && ctx.expired())
-    status = fail(database_error("DATABASE_TIMEOUT", "the deadline passed before COMMIT"));
+  if (status && !thrown && ctx.expired()) status = fail(too_late());
   if (!status || thrown) {
-    if (tx.begun() && !connection.broken()) (void)co_await connection.command("ROLLBACK");
+    // Within its own time: the context's may be over. A connection that does not answer is closed,
+    // which rolls back as well.
+    Context patience;
+    patience.deadline = Clock::now() + std::chrono::seconds(2);
+    (void)co_await tx.finish(patience, false);
     if (thrown) std::rethrow_exception(thrown);
-    co_return Attempt(std::move(status), tx.failure() && is_transient(*tx.failure()));
+    co_return Attempt(std::move(status), tx.failure() && tx.may_retry());
   }
-  if (tx.begun()) {
-    Status committed = co_await connection.command("COMMIT");
-    if (!committed) {
-      const bool again = is_transient(committed.error());
-      co_return Attempt(std::move(committed), again);
-    }
-  }
+  Attempt committed = co_await tx.finish(ctx, true);
+  if (!committed.status) co_return committed;
+  *lease = Pool::Lease();  // others may have the connection while the actions run
   for (auto& action : tx.actions()) action();
   co_return Attempt();
 }
 
-Task<Status> PostgresDatabase::in_transaction(const Context& ctx, Body body) {
-  if (shared_->closed)
-    co_return fail(database_error("DATABASE_UNAVAILABLE", "the database is closed"));
-  const Busy busy(shared_);
-  co_return co_await retry_transaction(ctx, [&] { return attempt(ctx, body); }, shared_->retries);
-}
-
 Task<Status> PostgresDatabase::ping(const Context& ctx) {
-  if (shared_->closed)
-    co_return fail(database_error("DATABASE_UNAVAILABLE", "the database is closed"));
-  const Busy busy(shared_);
-  CO_TRY(ThreadConnections::Lease lease, co_await here().acquire(ctx, false));
-  const CancelTimer timer(ctx, *lease, *shared_);
+  if (closed_) co_return fail(closed());
+  Busy busy(*this);
   Statement statement;
   statement.text = "SELECT 1";
-  Result<Rows> rows = co_await lease->execute(statement);
-  if (!rows) co_return std::unexpected(std::move(rows).error());
-  co_return Status{};
+  if (Lane* lane = pick_lane()) {
+    Lane::Call call(statement, ctx, true);
+    co_await lane->execute(call);
+    if (call.outcome == Outcome::kAnswered) co_return Status{};
+    co_return fail(std::move(call.error));
+  }
+  CO_TRY(Pool::Lease lease, co_await pool_->acquire(ctx, true));
+  Pool::Call call(statement, ctx);
+  co_await lease.execute(call);
+  if (call.outcome == Outcome::kAnswered) co_return Status{};
+  co_return fail(std::move(call.error));
+}
+
+PoolStats PostgresDatabase::stats() const {
+  PoolStats stats = pool_->stats();
+  for (const auto& lanes : lanes_) {
+    for (const auto& lane : lanes) stats.open += lane->connected() ? 1 : 0;
+  }
+  stats.statements = core_->statements;
+  stats.transactions = core_->transactions;
+  stats.retries = core_->retries;
+  return stats;
+}
+
+void PostgresDatabase::shut_down(const std::shared_ptr<std::atomic<int>>& left) {
+  closed_ = true;
+  pool_->close_idle();
+  if (lanes_closed_.exchange(true)) return;
+  for (const auto& lanes : lanes_) {
+    for (const auto& lane : lanes) {
+      if (left) left->fetch_add(1);
+      lane->io().post([lane, left] {
+        lane->shut_down();
+        if (left) left->fetch_sub(1);
+      });
+    }
+  }
 }
 
 Task<void> PostgresDatabase::close() {
-  if (shared_->closed.exchange(true)) co_return;
-  while (shared_->busy.load() > 0) co_await runtime::sleep_for(std::chrono::milliseconds(10));
-  for (auto& thread : threads_) {
-    auto starter = [&thread](std::move_only_function<void()> resume) {
-      thread.io->post([connections = thread.connections, resume = std::move(resume)]() mutable {
-        connections->close();
-        resume();
-      });
-    };
-    co_await runtime::Suspend(std::move(starter));
+  if (closed_.exchange(true)) co_return;
+  while (busy_.load() > 0) co_await runtime::sleep_for(std::chrono::milliseconds(10));
+  auto left = std::make_shared<std::atomic<int>>(0);
+  shut_down(left);
+  while (left->load() > 0) co_await runtime::sleep_for(std::chrono::milliseconds(1));
+}
+
+Task<Status> PostgresDatabase::start() {
+  Context ctx;
+  ctx.deadline = Clock::now() + std::chrono::milliseconds(core_->options().failover_wait_ms);
+  CO_TRY_STATUS(co_await pool_->acquire(ctx));
+  pool_->keep_house();
+  for (const auto& lanes : lanes_) {
+    for (const auto& lane : lanes) {
+      lane->io().post([lane] { lane->connect(); });
+    }
   }
+  co_return Status{};
 }
 
 }  // namespace
 
 Task<Result<std::unique_ptr<Database>>> open_postgres(Options options, runtime::IoPool& io) {
-  Context ctx;
-  ctx.deadline = Clock::now() + std::chrono::milliseconds(options.failover_wait_ms);
-  auto db = std::make_unique<PostgresDatabase>(std::make_shared<Shared>(std::move(options)), io);
-  Statement probe;
-  probe.text = "SELECT 1";
-  probe.is_slow = true;
-  auto reached = co_await db->run(ctx, std::move(probe));
-  if (!reached) co_return std::unexpected(std::move(reached).error());
-  co_return std::unique_ptr<Database>(std::move(db));
+  CO_TRY(std::shared_ptr<Connector> connector, Connector::create(options));
+  auto core = std::make_shared<Core>(std::move(connector));
+  auto database = std::make_unique<PostgresDatabase>(std::move(core), io);
+  CO_TRY_STATUS(co_await database->start());
+  co_return std::move(database);
 }
 
 }  // namespace halcyon::sql::postgres

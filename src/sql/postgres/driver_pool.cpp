@@ -9,154 +9,154 @@
 namespace halcyon::sql::postgres {
 
 using runtime::Clock;
+using std::chrono::milliseconds;
 
-namespace {
-
-Error unavailable(std::string why) {
-  return database_error("DATABASE_UNAVAILABLE", std::move(why));
+void Pool::Execution::await_suspend(std::coroutine_handle<> handle) {
+  // Its frame may end while the statement is handed over.
+  auto keep = session.shared_from_this();
+  call.waiting = handle;
+  if (begin) {
+    keep->tidy();
+    keep->send_begin();
+  }
+  keep->send(call);
+  keep->sync();
+  keep->flush();
 }
 
-}  // namespace
+Pool::Lease::Lease(std::shared_ptr<Pool> pool, std::shared_ptr<Session> session)
+    : pool_(std::move(pool)), session_(std::move(session)) {}
+Pool::Lease& Pool::Lease::operator=(Lease&& other) noexcept {
+  std::swap(pool_, other.pool_);
+  std::swap(session_, other.session_);
+  return *this;
+}
+Pool::Lease::~Lease() {
+  if (session_) pool_->give_back(std::move(session_));
+}
 
-ThreadConnections::ThreadConnections(std::shared_ptr<Shared> shared, runtime::IoThread& io,
-                                     int pool_max)
-    : shared_(std::move(shared)),
-      io_(io),
-      pool_max_(pool_max),
-      lanes_(static_cast<size_t>(std::max(1, shared_->options.lanes_per_thread))),
-      connecting_(lanes_.size()) {}
+Pool::Pool(std::shared_ptr<Core> core, runtime::IoPool& io) : core_(std::move(core)), io_(io) {}
 
-Task<Result<std::shared_ptr<Connection>>> ThreadConnections::connect(const Context& ctx,
-                                                                     bool patient) {
-  const auto give_up = std::min(
-      ctx.deadline, Clock::now() + std::chrono::milliseconds(shared_->options.failover_wait_ms));
-  std::string why;
-  for (int attempt = 1;; ++attempt) {
-    if (shared_->closed) co_return fail(unavailable("the database is closed"));
-    auto work = [shared = shared_, &why]() -> Result<PGconn*> {
-      return connect_blocking(shared->options, why);
-    };
-    auto made = co_await shared_->connectors.run(std::move(work));
-    if (!made) co_return std::unexpected(std::move(made).error());
-    if (*made != nullptr) {
-      shared_->open.fetch_add(1);
-      auto connection = std::make_shared<Connection>(io_, *made);
-      connection->on_broken = [shared = shared_] { shared->open.fetch_sub(1); };
-      co_return connection;
+void Pool::pump() {
+  WaitList::Waiter* next = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (leased_ >= std::max(1, core_->options().pool_max)) return;
+    next = waiting_.take();
+    if (next == nullptr) return;
+    ++leased_;
+  }
+  next->resume();
+}
+
+void Pool::release_slot() {
+  {
+    std::lock_guard lock(mutex_);
+    --leased_;
+  }
+  pump();
+}
+
+std::shared_ptr<Session> Pool::take_idle() {
+  while (true) {
+    std::shared_ptr<Session> last;
+    {
+      std::lock_guard lock(mutex_);
+      if (idle_.empty()) return nullptr;
+      last = std::move(idle_.back());
+      idle_.pop_back();
     }
-    // A wrong password or an absent database does not heal; waiting would only hide it.
-    const bool hopeless = why.find("authentication failed") != std::string::npos ||
-                          why.find("does not exist") != std::string::npos ||
-                          why.find("no pg_hba.conf entry") != std::string::npos ||
-                          why.find("certificate") != std::string::npos ||
-                          why.find("SSL") != std::string::npos;
-    const auto pause = retry_pause(attempt + 4);
-    if (!patient || hopeless || Clock::now() + pause >= give_up) co_return fail(unavailable(why));
-    if (attempt == 1) log_warn("no database takes writes; waiting", {{"detail", why}});
+    if (last->is_alive()) return last;
+  }
+}
+
+void Pool::give_back(std::shared_ptr<Session> session) {
+  const Options& options = core_->options();
+  bool worn = options.pool_max_uses > 0 && ++session->uses >= options.pool_max_uses;
+  bool keep = session->is_clean() && !worn;
+  if (!keep) session->abandon(database_error("DATABASE_UNAVAILABLE", "given up"));
+  session->detach();
+  if (keep) {
+    session->idle_since = Clock::now();
+    std::lock_guard lock(mutex_);
+    if (!closed_) idle_.push_back(std::move(session));
+  }
+  release_slot();
+}
+
+Task<Result<std::shared_ptr<Session>>> Pool::connect(const Context& ctx, bool once) {
+  auto last =
+      std::min(ctx.deadline, Clock::now() + milliseconds(core_->options().failover_wait_ms));
+  for (int attempt = 1;; ++attempt) {
+    auto connected = co_await core_->connect(Purpose::kPool, time_left(last));
+    if (connected) co_return std::move(*connected);
+    auto& refusal = connected.error();
+    if (attempt == 1) {
+      log_warn("no database server to write to", {{"reason", refusal.error.internal}});
+    }
+    auto pause = retry_pause(attempt + 3);
+    if (once || refusal.permanent || ctx.expired() || Clock::now() + pause >= last) {
+      co_return fail(std::move(refusal.error));
+    }
     co_await runtime::sleep_for(pause);
   }
 }
 
-Task<Result<std::shared_ptr<Connection>>> ThreadConnections::lane(const Context& ctx) {
-  const auto give_up = std::min(
-      ctx.deadline, Clock::now() + std::chrono::milliseconds(shared_->options.failover_wait_ms));
-  while (true) {
-    std::shared_ptr<Connection> best;
-    size_t vacant = lanes_.size();
-    for (size_t i = 0; i < lanes_.size(); ++i) {
-      if (!lanes_[i] || lanes_[i]->broken()) {
-        if (!connecting_[i]) vacant = i;
-      } else if (!best || lanes_[i]->load() < best->load()) {
-        best = lanes_[i];
-      }
-    }
-    if (best) co_return best;
-    if (vacant == lanes_.size()) {
-      // Another task is connecting; it wakes the line.
-      Waiter waiter;
-      if (!co_await lane_line_.wait(waiter, give_up, [] {}))
-        co_return fail(unavailable("no connection in time"));
-      continue;
-    }
-    connecting_[vacant] = true;
-    auto made = co_await connect(ctx, true);
-    Status ready;
-    if (made) {
-      Statement limit;
-      limit.text = "SET statement_timeout = " + std::to_string(shared_->options.lane_timeout_ms);
-      limit.is_slow = true;
-      auto set = co_await (*made)->execute(limit);
-      if (set) lanes_[vacant] = *made;
-    }
-    connecting_[vacant] = false;
-    while (auto* next = lane_line_.take()) next->resume();
-    if (!made) co_return std::unexpected(std::move(made).error());
+Task<Result<Pool::Lease>> Pool::acquire(const Context& ctx, bool once) {
+  if (ctx.expired()) co_return fail(database_error("DATABASE_TIMEOUT", "the deadline has passed"));
+  Request request;
+  auto until =
+      std::min(ctx.deadline, Clock::now() + milliseconds(core_->options().pool_acquire_ms));
+  if (!co_await waiting_.wait(request, until, [this] { pump(); })) {
+    co_return fail(database_error("DATABASE_TIMEOUT", "every connection of the pool is busy"));
   }
+  std::shared_ptr<Session> session = take_idle();
+  if (!session) {
+    auto connected = co_await connect(ctx, once);
+    if (!connected) {
+      release_slot();
+      co_return fail(std::move(connected).error());
+    }
+    session = std::move(*connected);
+  }
+  session->attach(*runtime::IoThread::current(), nullptr);
+  co_return Lease(shared_from_this(), std::move(session));
 }
 
-Task<Result<ThreadConnections::Lease>> ThreadConnections::acquire(const Context& ctx,
-                                                                  bool patient) {
-  const auto give_up = std::min(
-      ctx.deadline, Clock::now() + std::chrono::milliseconds(shared_->options.pool_acquire_ms));
-  // The place is taken before the connection is made, so that the pool never grows beyond its size.
-  while (checked_out_ >= pool_max_) {
-    Waiter waiter;
-    shared_->waiting.fetch_add(1);
-    const bool taken = co_await line_.wait(waiter, give_up, [] {});
-    shared_->waiting.fetch_sub(1);
-    if (!taken) {
-      co_return fail(database_error("DATABASE_TIMEOUT", "no free connection in time"));
-    }
-  }
-  ++checked_out_;
-  while (!idle_.empty()) {
-    auto connection = std::move(idle_.back());
-    idle_.pop_back();
-    shared_->idle.fetch_sub(1);
-    if (!connection->broken()) co_return Lease(shared_from_this(), std::move(connection));
-  }
-  auto made = co_await connect(ctx, patient);
-  if (!made) {
-    --checked_out_;
-    if (auto* next = line_.take()) next->resume();
-    co_return std::unexpected(std::move(made).error());
-  }
-  co_return Lease(shared_from_this(), *std::move(made));
-}
-
-void ThreadConnections::give_back(std::shared_ptr<Connection> connection) {
-  --checked_out_;
-  ++connection->uses;
-  const int max_uses = shared_->options.pool_max_uses;
-  if (connection->broken()) {
-    // on_broken has counted it out
-  } else if (shared_->closed || (max_uses > 0 && connection->uses >= max_uses)) {
-    shared_->open.fetch_sub(1);
-  } else {
-    connection->idle_since = Clock::now();
-    idle_.push_back(std::move(connection));
-    shared_->idle.fetch_add(1);
-  }
-  if (auto* next = line_.take()) next->resume();
-}
-
-void ThreadConnections::evict_idle() {
-  const auto old = Clock::now() - std::chrono::milliseconds(shared_->options.pool_idle_ms);
-  const int keep = shared_->options.pool_min;
-  // The oldest stand in front: the pool is used from the back.
-  while (!idle_.empty() &&
-         (idle_.front()->broken() ||
-          (idle_.front()->idle_since<old&& static_cast<int>(idle_.size()) + checked_out_> keep))) {
-    if (!idle_.front()->broken()) shared_->open.fetch_sub(1);
+void Pool::evict() {
+  auto limit = Clock::now() - milliseconds(core_->options().pool_idle_ms);
+  std::vector<std::shared_ptr<Session>> closing;
+  std::lock_guard lock(mutex_);
+  auto keep = static_cast<size_t>(std::max(0, core_->options().pool_min - leased_));
+  while (idle_.size() > keep && idle_.front()->idle_since < limit) {
+    closing.push_back(std::move(idle_.front()));
     idle_.erase(idle_.begin());
-    shared_->idle.fetch_sub(1);
   }
 }
 
-void ThreadConnections::close() {
-  shared_->idle.fetch_sub(static_cast<int>(idle_.size()));
+void Pool::keep_house() {
+  auto step = milliseconds(std::max(100, core_->options().pool_evict_ms));
+  io_.thread(0).after(step, [self = weak_from_this()] {
+    auto pool = self.lock();
+    if (!pool) return;
+    pool->evict();
+    pool->keep_house();
+  });
+}
+
+void Pool::close_idle() {
+  std::lock_guard lock(mutex_);
+  closed_ = true;
   idle_.clear();
-  for (auto& lane : lanes_) lane.reset();
+}
+
+PoolStats Pool::stats() const {
+  PoolStats stats;
+  std::lock_guard lock(mutex_);
+  stats.idle = static_cast<int>(idle_.size());
+  stats.open = stats.idle + leased_;
+  stats.waiting = static_cast<int>(waiting_.size());
+  return stats;
 }
 
 }  // namespace halcyon::sql::postgres

@@ -1,74 +1,86 @@
-// The connections of one io thread: pipelined lanes and a pool to check out. Private to
-// sql/postgres.
+// Connections handed out for one transaction or one slow statement at a time; opened on demand,
+// closed when idle. Only for sql/postgres.
 //
-// Everything here runs on that thread; only figures are read from others.
+//   CO_TRY(Pool::Lease lease, co_await pool->acquire(ctx));
+//   Pool::Call call(statement, ctx);
+//   co_await lease.execute(call, begin);
+//
+// The lease gives the connection back when it ends, or closes it when it is of no more use.
+// Thread rule: call from io threads; a lease stays on the thread that acquired it.
 #pragma once
 
-#include <atomic>
+#include <coroutine>
 #include <memory>
+#include <mutex>
 #include <vector>
 
-#include "runtime/blocking_pool.h"
-#include "sql/postgres/connection_internal.h"
+#include "sql/postgres/driver_core.h"
 #include "sql/wait_list.h"
 
 namespace halcyon::sql::postgres {
 
-// What the threads' connections share.
-struct Shared {
-  explicit Shared(Options o) : options(std::move(o)), connectors("pg-connect", 4, 256) {}
-  Options options;
-  runtime::BlockingPool connectors;  // connecting blocks in libpq (names, TLS)
-  std::atomic<bool> closed{false};
-  std::atomic<int> open{0}, idle{0}, waiting{0}, busy{0};
-  std::atomic<int64_t> statements{0}, transactions{0}, retries{0};
-};
-
-class ThreadConnections : public std::enable_shared_from_this<ThreadConnections> {
+class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  ThreadConnections(std::shared_ptr<Shared> shared, runtime::IoThread& io, int pool_max);
+  struct Call final : Session::Call {
+    Call(const Statement& s, const Context& c) {
+      statement = &s;
+      ctx = &c;
+      at_sync = true;
+    }
+    void finished() override { waiting.resume(); }
+    std::coroutine_handle<> waiting;
+  };
+  struct Execution {
+    Session& session;
+    Call& call;
+    bool begin;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle);
+    void await_resume() const noexcept {}
+  };
 
-  // A connection for short autocommit statements, the least loaded. Connects when there is none;
-  // waits for a server that takes writes. Error DATABASE_UNAVAILABLE after failover_wait_ms.
-  Task<Result<std::shared_ptr<Connection>>> lane(const Context& ctx);
-
-  // A connection of one's own until the lease is gone.
   class Lease {
    public:
     Lease() = default;
-    Lease(std::shared_ptr<ThreadConnections> owner, std::shared_ptr<Connection> connection)
-        : owner_(std::move(owner)), connection_(std::move(connection)) {}
-    Lease(Lease&&) = default;
-    Lease& operator=(Lease&&) = default;
-    ~Lease() {
-      if (connection_) owner_->give_back(std::move(connection_));
-    }
-    Connection& operator*() const { return *connection_; }
-    Connection* operator->() const { return connection_.get(); }
+    Lease(std::shared_ptr<Pool> pool, std::shared_ptr<Session> session);
+    Lease(Lease&& other) noexcept = default;
+    Lease& operator=(Lease&& other) noexcept;
+    ~Lease();
+    // `begin`: starts a transaction with it.
+    Execution execute(Call& call, bool begin = false) { return Execution{*session_, call, begin}; }
 
    private:
-    std::shared_ptr<ThreadConnections> owner_;
-    std::shared_ptr<Connection> connection_;
+    std::shared_ptr<Pool> pool_;
+    std::shared_ptr<Session> session_;
   };
-  // `patient` false: no waiting for a failover, for readiness checks.
-  Task<Result<Lease>> acquire(const Context& ctx, bool patient);
-  void evict_idle();
-  void close();
+
+  Pool(std::shared_ptr<Core> core, runtime::IoPool& io);
+
+  // Waits for a free connection (DB_POOL_ACQUIRE), then for a server (DB_FAILOVER_WAIT), both
+  // within the deadline. `once`: no waiting for a server.
+  Task<Result<Lease>> acquire(const Context& ctx, bool once = false);
+
+  void keep_house();  // starts closing idle connections now and then
+  void close_idle();
+  PoolStats stats() const;
 
  private:
-  struct Waiter : WaitList::Waiter {};
-  Task<Result<std::shared_ptr<Connection>>> connect(const Context& ctx, bool patient);
-  void give_back(std::shared_ptr<Connection> connection);
+  struct Request : WaitList::Waiter {};
 
-  std::shared_ptr<Shared> shared_;
-  runtime::IoThread& io_;
-  const int pool_max_;
-  std::vector<std::shared_ptr<Connection>>
-      lanes_;  // fixed size; empty or broken ones are connected anew
-  std::vector<bool> connecting_;
-  std::vector<std::shared_ptr<Connection>> idle_;
-  int checked_out_ = 0;
-  WaitList line_, lane_line_;
+  void pump();
+  void give_back(std::shared_ptr<Session> session);
+  void release_slot();
+  std::shared_ptr<Session> take_idle();
+  Task<Result<std::shared_ptr<Session>>> connect(const Context& ctx, bool once);
+  void evict();
+
+  std::shared_ptr<Core> core_;
+  runtime::IoPool& io_;
+  WaitList waiting_;
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<Session>> idle_;  // used last at the back
+  int leased_ = 0;
+  bool closed_ = false;
 };
 
 }  // namespace halcyon::sql::postgres
