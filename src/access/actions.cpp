@@ -152,8 +152,8 @@ Task<Result<Answer>> create_api_key(Access::Impl& impl, const data::Call& call, 
                                     json::Object{{"name", json::get_string(values, "name")},
                                                  {"roleName", role},
                                                  {"expiresIn", expires},
-                                                 {"token", sha256_hex(token)},
-                                                 {"createdById", user_id(who)}}));
+                                                 {"token", sha256_hex(token)}},
+                                    nullptr, &who.caller));
   co_return answer(json::Object{{"token", token}});
 }
 

@@ -67,6 +67,8 @@ struct Access::Impl : data::ChangeListener {
   Task<Status> in_transaction(const data::Call& call, sql::Executor& tx,
                               const data::Change& change) override;
   void committed(const std::vector<data::Change>& changes) override;
+  Task<Status> give_default_role(const data::Call& call, sql::Executor& tx,
+                                 const json::Value& user);
 
   struct CachedIdentity {
     std::shared_ptr<const Identity> identity;

@@ -39,19 +39,29 @@ Task<Status> Access::Impl::in_transaction(const data::Call& call, sql::Executor&
   if (destroys && name == "dataSources" && is_key(change.key, "main")) {
     co_return fixed("The main data source cannot be deleted.");
   }
-  if (change.kind == data::Change::Kind::kCreate && name == "users" &&
-      json::find(change.record, "roles") == nullptr) {
-    const auto* links = call.model->find("rolesUsers");
-    CO_TRY(auto role, co_await store.find_one(call.ctx, "roles",
-                                              Store::Query(json::Object{{"default", true}})));
-    if (links == nullptr || !role) co_return Status{};
-    CO_TRY(auto made,
-           co_await store.create(call.ctx, "rolesUsers",
-                                 json::Object{{"userId", change.key},
-                                              {"roleName", json::get_string(*role, "name")},
-                                              {"default", true}},
-                                 &tx));
+  if (change.kind == data::Change::Kind::kCreate && name == "users") {
+    co_return co_await give_default_role(call, tx, change.key);
   }
+  co_return Status{};
+}
+
+// A user made without roles gets the default one.
+Task<Status> Access::Impl::give_default_role(const data::Call& call, sql::Executor& tx,
+                                             const json::Value& user) {
+  const data::Call mine = store.call(call.ctx, &tx);
+  data::Target links;
+  links.collection = mine.model->find("rolesUsers");
+  data::Params params;
+  params.filter = json::Object{{"userId", user}};
+  params.paginate = false;
+  CO_TRY(data::Answer present, co_await data::list(mine, links, std::move(params)));
+  if (present.data != "[]") co_return Status{};
+  CO_TRY(auto role,
+         co_await store.find_one(call.ctx, "roles", Store::Query(json::Object{{"default", true}})));
+  if (!role) co_return Status{};
+  json::Object link{
+      {"userId", user}, {"roleName", json::get_string(*role, "name")}, {"default", true}};
+  CO_TRY(auto made, co_await store.create(call.ctx, "rolesUsers", std::move(link), &tx));
   co_return Status{};
 }
 

@@ -31,8 +31,8 @@ Result<json::Value> parsed(const data::Answer& answer) { return json::parse(answ
 
 }  // namespace
 
-data::Call Store::call(const Context& ctx, sql::Executor* tx) const {
-  data::Call call{ctx, catalog_.snapshot(), db_, nobody_, data::unrestricted()};
+data::Call Store::call_as(const data::Caller& caller, const Context& ctx, sql::Executor* tx) const {
+  data::Call call{ctx, catalog_.snapshot(), db_, caller, data::unrestricted()};
   call.tx = tx;
   return call;
 }
@@ -67,8 +67,9 @@ Task<Result<std::optional<json::Object>>> Store::find_one(const Context& ctx,
 }
 
 Task<Result<json::Object>> Store::create(const Context& ctx, std::string collection,
-                                         json::Object values, sql::Executor* tx) {
-  const data::Call data_call = call(ctx, tx);
+                                         json::Object values, sql::Executor* tx,
+                                         const data::Caller* as) {
+  const data::Call data_call = call_as(as != nullptr ? *as : nobody_, ctx, tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;

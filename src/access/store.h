@@ -17,7 +17,12 @@ class Store {
       : db_(db), catalog_(catalog), writer_(writer) {}
 
   // A data call with every right; inside `tx` when given. Lives no longer than ctx and this.
-  data::Call call(const Context& ctx, sql::Executor* tx = nullptr) const;
+  data::Call call(const Context& ctx, sql::Executor* tx = nullptr) const {
+    return call_as(nobody_, ctx, tx);
+  }
+  // The same in the name of a user: for createdBy and the like.
+  data::Call call_as(const data::Caller& caller, const Context& ctx,
+                     sql::Executor* tx = nullptr) const;
 
   struct Query {
     json::Value filter;
@@ -31,7 +36,7 @@ class Store {
                                                      Query query);
   // The created record.
   Task<Result<json::Object>> create(const Context& ctx, std::string collection, json::Object values,
-                                    sql::Executor* tx = nullptr);
+                                    sql::Executor* tx = nullptr, const data::Caller* as = nullptr);
   Task<Status> update(const Context& ctx, std::string collection, json::Value filter,
                       json::Object values);
   Task<Status> destroy(const Context& ctx, std::string collection, json::Value filter);

@@ -1,0 +1,115 @@
+// Starts the server under test on a fresh database, and stops it again.
+//
+//   const server = await Server.start('postgres');
+//   ... server.url ...
+//   await server.stop();
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export type Dialect = 'sqlite' | 'postgres' | 'mariadb';
+
+/** The dialects with a server (script/test-databases sets the variables); SQLite always. */
+export function dialects(): Dialect[] {
+  const list: Dialect[] = ['sqlite'];
+  for (const name of ['postgres', 'mariadb'] as const) {
+    if (process.env[`TEST_${name.toUpperCase()}_HOST`]) list.push(name);
+    else if (process.env.TEST_REQUIRE_ALL === '1') throw new Error(`no server for ${name}; see script/test-databases`);
+  }
+  return list;
+}
+
+const binary = process.env.HALCYON_BINARY ?? join(import.meta.dirname ?? '.', '../../build/dev/halcyon');
+let databases = 0;
+
+function databaseEnvironment(dialect: Dialect): Record<string, string> {
+  if (dialect === 'sqlite') return { DB_DIALECT: 'sqlite' };
+  const prefix = `TEST_${dialect.toUpperCase()}_`;
+  const host = process.env[`${prefix}HOST`]!;
+  const port = process.env[`${prefix}PORT`]!;
+  const user = process.env[`${prefix}USER`]!;
+  const password = process.env[`${prefix}PASSWORD`] ?? '';
+  const database = `halcyon_sdk_${process.pid}_${databases++}`;
+  if (dialect === 'postgres') {
+    execFileSync('psql', ['-q', '-h', host, '-p', port, '-U', user, '-d', 'postgres', '-c', `CREATE DATABASE ${database}`], {
+      env: { ...process.env, PGPASSWORD: password },
+    });
+  } else {
+    execFileSync('mariadb', ['-h', host, '-P', port, '-u', user, '--protocol=tcp', '-e', `CREATE DATABASE ${database}`], {
+      env: { ...process.env, MYSQL_PWD: password },
+    });
+  }
+  return { DB_DIALECT: dialect, DB_HOST: host, DB_PORT: port, DB_USER: user, DB_PASSWORD: password, DB_DATABASE: database };
+}
+
+export class Server {
+  url = '';
+  output = '';
+  private process!: ChildProcess;
+  private exited!: Promise<number | null>;
+
+  private constructor(
+    readonly folder: string,
+    readonly environment: Record<string, string>,
+  ) {}
+
+  static async start(dialect: Dialect, settings: Record<string, string> = {}): Promise<Server> {
+    const folder = mkdtempSync(join(tmpdir(), 'halcyon-test-'));
+    const server = new Server(folder, {
+      PATH: process.env.PATH ?? '',
+      APP_HOST: '127.0.0.1',
+      APP_PORT: '0',
+      STORAGE_PATH: join(folder, 'storage'),
+      LOGGER_LEVEL: 'info',
+      ...databaseEnvironment(dialect),
+      ...settings,
+    });
+    await server.launch();
+    return server;
+  }
+
+  /** Starts the process and waits for its "listening" line, which names the port. */
+  async launch(): Promise<void> {
+    this.output = '';
+    this.process = spawn(binary, ['serve'], { cwd: this.folder, env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.exited = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
+    const port = await new Promise<number>((resolve, reject) => {
+      const read = (chunk: Buffer) => {
+        this.output += chunk.toString();
+        const found = /"message":"listening".*?"port":(\d+)/.exec(this.output);
+        if (found) resolve(Number(found[1]));
+      };
+      this.process.stdout!.on('data', read);
+      this.process.stderr!.on('data', read);
+      void this.exited.then((code) => reject(new Error(`the server ended with ${code}: ${this.output}`)));
+    });
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  get pid(): number {
+    return this.process.pid!;
+  }
+
+  /** Ends the process; resolves with its exit code (null after SIGKILL). */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.process.kill(signal);
+    return this.exited;
+  }
+
+  async stop(): Promise<void> {
+    const code = await this.end();
+    rmSync(this.folder, { recursive: true, force: true });
+    if (code !== 0) throw new Error(`the server ended with ${code}: ${this.output.slice(-2000)}`);
+  }
+}
+
+export function run(args: string[], environment: Record<string, string>, cwd: string): { code: number; output: string } {
+  try {
+    const output = execFileSync(binary, args, { cwd, env: { PATH: process.env.PATH ?? '', ...environment }, stdio: 'pipe' });
+    return { code: 0, output: output.toString() };
+  } catch (error) {
+    const failed = error as { status: number; stdout: Buffer; stderr: Buffer };
+    return { code: failed.status, output: failed.stdout.toString() + failed.stderr.toString() };
+  }
+}

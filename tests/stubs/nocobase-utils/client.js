@@ -1,0 +1,1 @@
+exports.getAuthCookieName = (type, app) => `nb_${type}_${app ?? 'main'}`;
