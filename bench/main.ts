@@ -1,0 +1,227 @@
+// script/bench: the server beside pgbench running the same SQL, in interleaved short rounds.
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { pgbench, requestOf, writePgbench, wrk, wrkScript, type PgbenchScript } from './load.ts';
+import { readOptions, UsageError, type Options } from './options.ts';
+import { Postgres, type Statement } from './postgres.ts';
+import { cpuSeconds, residentMegabytes, sleep } from './process.ts';
+import { print, type Machine, type Row } from './report.ts';
+import { scenarios, type Scenario } from './scenarios.ts';
+import { load, Server } from './server.ts';
+
+const kStarts = 5; // starts whose median is reported
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+const progress = (text: string) => process.stderr.write(`${text}\n`);
+
+function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+interface Prepared {
+  scenario: Scenario;
+  lua: string;
+  full: PgbenchScript;
+  withoutCount?: PgbenchScript; // of lists
+}
+
+const isCount = ({ sql }: Statement) => /\bcount\s*\(/i.test(sql);
+
+// What may happen to be running: started processes and folders, undone in the opposite order.
+class CleanUp {
+  private steps: (() => Promise<void> | void)[] = [];
+  add(step: () => Promise<void> | void) {
+    this.steps.push(step);
+  }
+  async run() {
+    for (let step = this.steps.pop(); step; step = this.steps.pop()) await step();
+  }
+}
+
+class Bench {
+  private server!: Server;
+  private postgres!: Postgres;
+  private machine!: Machine;
+
+  constructor(
+    private readonly options: Options,
+    private readonly folder: string,
+    private readonly cleanUp: CleanUp,
+  ) {}
+
+  private chosen(): Scenario[] {
+    const { only } = this.options;
+    return scenarios.filter(({ name }) => !only.length || only.includes(name));
+  }
+
+  private async startServer(): Promise<void> {
+    this.server = await Server.start(this.options.binary, this.folder, this.postgres);
+    const mine = this.server;
+    this.cleanUp.add(() => mine.stop());
+  }
+
+  private async prepareDatabase(): Promise<void> {
+    progress(`Starting PostgreSQL (fsync ${this.options.fsync ? 'on' : 'off'})`);
+    this.postgres = await Postgres.start(this.folder, this.options.fsync);
+    this.cleanUp.add(() => this.postgres.stop());
+    await this.startServer();
+    await this.server.signIn();
+    progress(`Loading ${this.options.orders} orders and ${this.options.customers} customers`);
+    await load(this.server, this.postgres, this.options);
+  }
+
+  // Start-up on the migrated database, and memory once idle; leaves a fresh server running.
+  private async measureStart(): Promise<void> {
+    const starts: number[] = [];
+    for (let i = 0; i < kStarts; ++i) {
+      await this.server.stop();
+      await this.startServer();
+      starts.push(this.server.startMs);
+    }
+    await sleep(1000);
+    this.machine = { startMs: median(starts), idleMb: residentMegabytes(this.server.pid), busyMb: 0 };
+    await this.server.signIn();
+  }
+
+  private async capture(scenario: Scenario): Promise<Prepared> {
+    const variants = scenario.variants(this.options);
+    const captured = [];
+    for (const variant of variants) {
+      let answer = '';
+      const { method, path, body } = requestOf(variant);
+      await this.warm();
+      const statements = await this.postgres.captured(async () => {
+        answer = await this.server.call(method, path, body);
+      });
+      if (!statements.length) throw new Error(`${scenario.name}: the server sent no SQL`);
+      const newId = scenario.creates
+        ? String((JSON.parse(answer) as { data: { id: number } }).data.id)
+        : undefined;
+      captured.push({ statements, varying: variant.varying, newId });
+    }
+    const lua = join(this.folder, `${scenario.name}.lua`);
+    writeFileSync(lua, wrkScript(variants, this.server.token));
+    const counts = captured.some(({ statements }) => statements.some(isCount));
+    if (scenario.counts && !counts) throw new Error(`${scenario.name}: no count was sent`);
+    const pages = captured.map((one) => ({
+      ...one,
+      statements: one.statements.filter((statement) => !isCount(statement)),
+    }));
+    return {
+      scenario,
+      lua,
+      full: writePgbench(this.folder, scenario.name, captured),
+      withoutCount: counts
+        ? writePgbench(this.folder, `${scenario.name}-page`, pages)
+        : undefined,
+    };
+  }
+
+  // So that a capture has the SQL of every request and no more: statements that only the first request
+  // of a user sends are behind us, and a new row makes counts that the server remembers stale.
+  private async warm(): Promise<void> {
+    await this.server.call('POST', 'orders:create', '{"no":"N-2000000","status":"new","total":1}');
+    await this.server.call('GET', 'customers:get?filterByTk=1');
+  }
+
+  // Rows that creating left behind would make each later count dearer.
+  private async tidy(): Promise<void> {
+    await this.postgres.sql(
+      `DELETE FROM orders WHERE id > ${this.options.orders}; VACUUM ANALYZE orders; CHECKPOINT;`,
+    );
+  }
+
+  private async measure(prepared: Prepared, connections: number): Promise<Row> {
+    const { scenario, lua, full, withoutCount } = prepared;
+    const { seconds, rounds } = this.options;
+    const { server, postgres } = this;
+    progress(`${scenario.title}, ${connections} connections`);
+    const warmUp = Math.max(1, Math.min(2, seconds));
+    await wrk(server.origin, lua, connections, warmUp);
+    await pgbench(postgres.environment, full, connections, warmUp);
+    const samples: Record<string, number[]> = {};
+    const note = (name: string, value: number) => (samples[name] ??= []).push(value);
+    let errors = 0;
+    for (let round = 0; round < rounds; ++round) {
+      if (scenario.creates) await this.tidy();
+      const before = { server: cpuSeconds(server.pid), database: cpuSeconds(postgres.pid) };
+      const http = await wrk(server.origin, lua, connections, seconds);
+      const after = { server: cpuSeconds(server.pid), database: cpuSeconds(postgres.pid) };
+      errors += http.errors;
+      note('rate', http.requests / http.seconds);
+      note('p50', http.p50);
+      note('p99', http.p99);
+      note('serverMs', ((after.server - before.server) * 1000) / http.requests);
+      note('databaseMs', ((after.database - before.database) * 1000) / http.requests);
+      if (scenario.creates) await this.tidy();
+      const start = cpuSeconds(postgres.pid);
+      const sql = await pgbench(postgres.environment, full, connections, seconds);
+      note('pgbench', sql.perSecond);
+      note('pgbenchMs', ((cpuSeconds(postgres.pid) - start) * 1000) / sql.transactions);
+      if (withoutCount) {
+        const page = await pgbench(postgres.environment, withoutCount, connections, seconds);
+        note('pgbenchPage', page.perSecond);
+      }
+    }
+    const middle = (name: string) => median(samples[name] ?? []);
+    return {
+      name: scenario.name, title: scenario.title, connections, errors,
+      rate: middle('rate'), p50: middle('p50'), p99: middle('p99'),
+      serverMs: middle('serverMs'), databaseMs: middle('databaseMs'),
+      pgbench: middle('pgbench'), pgbenchMs: middle('pgbenchMs'),
+      pgbenchPage: withoutCount ? middle('pgbenchPage') : undefined,
+    };
+  }
+
+  async run(): Promise<void> {
+    await this.prepareDatabase();
+    await this.measureStart();
+    await this.postgres.logStatements(true);
+    const prepared: Prepared[] = [];
+    for (const scenario of this.chosen()) prepared.push(await this.capture(scenario));
+    await this.postgres.logStatements(false);
+    await this.tidy();
+    const rows: Row[] = [];
+    for (const connections of this.options.connections) {
+      for (const one of prepared) {
+        rows.push(await this.measure(one, connections));
+        if (one.scenario.creates) await this.tidy();
+      }
+    }
+    this.machine.busyMb = residentMegabytes(this.server.pid);
+    print(rows, this.machine, this.options);
+    if (rows.some((row) => row.errors)) throw new Error('some requests failed; see the errors');
+  }
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2), join(root, 'build/release/halcyon'));
+  if (!options) return 0;
+  options.binary = resolve(options.binary);
+  if (!existsSync(options.binary)) throw new UsageError(`there is no binary ${options.binary}`);
+  const folder = mkdtempSync(join(tmpdir(), 'halcyon-bench.'));
+  const cleanUp = new CleanUp();
+  cleanUp.add(() => rmSync(folder, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void cleanUp.run().finally(() => process.exit(130)));
+  }
+  try {
+    await new Bench(options, folder, cleanUp).run();
+    return 0;
+  } finally {
+    await cleanUp.run();
+  }
+}
+
+main().then(
+  (code) => (process.exitCode = code),
+  (error: Error) => {
+    process.stderr.write(`script/bench: ${error.message}\n`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  },
+);

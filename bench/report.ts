@@ -1,0 +1,74 @@
+// The results, as a table for people or as JSON.
+import { cpus, totalmem } from 'node:os';
+import type { Options } from './options.ts';
+import { program } from './postgres.ts';
+import { commandOutput } from './process.ts';
+
+export interface Machine {
+  startMs: number;
+  idleMb: number;
+  busyMb: number; // after all scenarios
+}
+
+export interface Row {
+  name: string;
+  title: string;
+  connections: number;
+  errors: number;
+  rate: number; // requests a second
+  p50: number; // ms
+  p99: number;
+  serverMs: number; // CPU a request
+  databaseMs: number;
+  pgbench: number; // the same SQL, transactions a second
+  pgbenchMs: number; // database CPU a transaction
+  pgbenchPage?: number; // the same SQL without its count
+}
+
+const digits = (value: number) =>
+  value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value < 10 ? 2 : 1);
+
+function table(rows: Row[]): string {
+  const head = [
+    'scenario', 'conn.', 'req/s', 'pgbench tps', 'pgbench/req', 'without count',
+    'server CPU ms', 'db CPU ms', 'db CPU ms, pgbench', 'p50 ms', 'p99 ms', 'errors',
+  ];
+  const cells = rows.map((row) => [
+    row.title, String(row.connections), digits(row.rate), digits(row.pgbench),
+    digits(row.pgbench / row.rate), row.pgbenchPage === undefined ? '' : digits(row.pgbenchPage),
+    row.serverMs.toFixed(3), row.databaseMs.toFixed(3), row.pgbenchMs.toFixed(3),
+    digits(row.p50), digits(row.p99), String(row.errors),
+  ]);
+  const widths = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]!.length)));
+  const line = (row: string[]) =>
+    `| ${row.map((cell, i) => (i ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join(' | ')} |`;
+  const rule = `|${widths.map((width, i) => (i ? `${'-'.repeat(width + 1)}:` : '-'.repeat(width + 2))).join('|')}|`;
+  return [line(head), rule, ...cells.map(line)].join('\n');
+}
+
+export function print(rows: Row[], machine: Machine, options: Options): void {
+  const about = {
+    cpu: cpus()[0]?.model ?? '',
+    cpus: cpus().length,
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    postgres: commandOutput(program('postgres'), ['--version']),
+    halcyon: commandOutput(options.binary, ['version']),
+    fsync: options.fsync,
+    seconds: options.seconds,
+    rounds: options.rounds,
+    orders: options.orders,
+    customers: options.customers,
+  };
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ about, machine, rows }, null, 2)}\n`);
+    return;
+  }
+  process.stdout.write(
+    `${about.halcyon}; ${about.postgres}, fsync ${about.fsync ? 'on' : 'off'}; ` +
+      `${about.cpus} x ${about.cpu}, ${about.memoryGb} GB\n` +
+      `Median of ${about.rounds} rounds of ${about.seconds} s; ` +
+      `${about.orders} orders, ${about.customers} customers\n\n${table(rows)}\n\n` +
+      `Start on a migrated database: ${machine.startMs.toFixed(0)} ms; resident memory ` +
+      `${machine.idleMb.toFixed(0)} MB idle, ${machine.busyMb.toFixed(0)} MB after the load\n`,
+  );
+}
