@@ -20,11 +20,14 @@ TEST(Json, ParsesAndDumps) {
     ASSERT_TRUE(value) << text;
     EXPECT_EQ(dump(*value), text);
   }
+  EXPECT_EQ(dump(*parse("[1e-999,-0.0,0.30000000000000004,123456789012345678901234567890]")),
+            "[0,0,0.30000000000000004,1.2345678901234568e+29]");
   EXPECT_EQ(dump(*parse(" {\"a\" : 1.50 } ")), R"({"a":1.5})");
 }
 
 TEST(Json, ErrorsAreBadRequests) {
-  for (const char* text : {"", "{", "[1,]", "nul", "1 2", "{\"a\":}", "\"\xFF\"", "'a'", "01"}) {
+  for (const char* text :
+       {"", "{", "[1,]", "nul", "1 2", "{\"a\":}", "\"\xFF\"", "'a'", "01", "1e999", "-1e400"}) {
     auto value = parse(text);
     ASSERT_FALSE(value) << text;
     EXPECT_EQ(value.error().id, "INVALID_JSON");
@@ -109,6 +112,11 @@ TEST(Writer, RealsAreShortestAndReadBackTheSame) {
     if (!std::isfinite(number)) continue;
     const std::string text = real_text(number);
     ASSERT_EQ(std::strtod(text.c_str(), nullptr), number) << text;
+    for (const std::string& json : {text, "[" + text + "]"}) {
+      const auto read = parse(json);
+      ASSERT_TRUE(read) << json;
+      ASSERT_EQ((read->is_array() ? read->at(0) : *read).to_number<double>(), number) << json;
+    }
   }
 }
 

@@ -30,6 +30,7 @@ void Writer::integer(int64_t number) {
 
 void Writer::real(double number) {
   if (!std::isfinite(number)) return null();
+  if (number == 0) number = 0;  // no -0
   value_start();
   std::array<char, 40> buffer;
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr;
