@@ -47,10 +47,16 @@ Session::Session(const Call& outer, sql::Executor& tx, const Listeners& listener
 }
 
 Task<Status> Session::changed(Change change) {
-  for (ChangeListener* listener : listeners_) {
-    CO_TRY_STATUS(co_await listener->in_transaction(call, tx(), change));
-  }
   changes_.push_back(std::move(change));
+  co_return Status{};
+}
+
+Task<Status> Session::tell_in_transaction() {
+  for (const Change& change : changes_) {
+    for (ChangeListener* listener : listeners_) {
+      CO_TRY_STATUS(co_await listener->in_transaction(call, tx(), change));
+    }
+  }
   co_return Status{};
 }
 
@@ -68,6 +74,7 @@ Task<Result<Answer>> run_write(const Call& call, const Listeners& listeners, Bod
   if (call.tx != nullptr) {
     Session session(call, *call.tx, listeners);
     CO_TRY(Answer answer, co_await body(session));
+    CO_TRY_STATUS(co_await session.tell_in_transaction());
     if (auto* tx = dynamic_cast<sql::Transaction*>(call.tx)) {
       // The model is kept: changes point at its collections.
       tx->on_commit(
@@ -82,6 +89,7 @@ Task<Result<Answer>> run_write(const Call& call, const Listeners& listeners, Bod
   sql::Database::Body attempt = [&](sql::Transaction& tx) -> Task<Status> {
     Session session(call, tx, listeners);
     CO_TRY(answer, co_await body(session));
+    CO_TRY_STATUS(co_await session.tell_in_transaction());
     outcome = outcome_of(session);
     co_return Status{};
   };

@@ -44,8 +44,10 @@ class Session {
   const schema::Collection* collection(std::string_view name) const { return model().find(name); }
 
   bool has_listeners() const { return !listeners_.empty(); }
-  // Tells one change to the listeners. Call only when has_listeners().
+  // Notes one change for the listeners. Call only when has_listeners().
   Task<Status> changed(Change change);
+  // Tells the listeners what was noted, once the whole write with its associations is done.
+  Task<Status> tell_in_transaction();
   void touched(const schema::Collection& collection);
 
   const std::vector<const schema::Collection*>& touched() const { return touched_; }
