@@ -7,6 +7,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 export type Dialect = 'sqlite' | 'postgres' | 'mariadb';
 
@@ -20,7 +21,7 @@ export function dialects(): Dialect[] {
   return list;
 }
 
-const binary = process.env.HALCYON_BINARY ?? join(import.meta.dirname ?? '.', '../../build/dev/halcyon');
+const binary = process.env.HALCYON_BINARY ?? fileURLToPath(new URL('../../build/dev/halcyon', import.meta.url));
 let databases = 0;
 
 function databaseEnvironment(dialect: Dialect): Record<string, string> {

@@ -89,8 +89,8 @@ class ListPlanner {
     TRY(Selection selection, select_fields(call_, readable_, collection_, params_));
     if (params_.is_template) strip_identity(selection);
     // A page further on, or one that is picked and sorted first, would join every row it skips.
-    const bool few_rows = kind == ListKind::kGet ||
-                          (params_.page == 1 && params_.sort.empty() && where_ == nullptr);
+    const bool few_rows =
+        kind == ListKind::kGet || (params_.page == 1 && params_.sort.empty() && where_ == nullptr);
     ShapeBuilder builder(call_, few_rows);
     TRY(plan.shape, builder.build(selection, tree_, tree_.root(), columns_));
     if (with_tree(kind)) {
