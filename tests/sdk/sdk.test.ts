@@ -207,6 +207,11 @@ for (const dialect of dialects()) {
         return true;
       });
       assert.equal((await data(api.resource('customers').get({ filter: { name: 'Ann' } }))).name, 'Ann');
+      await fields.create({ values: { name: 'double', type: 'formula', dataType: 'double', engine: 'math.js', expression: '{{score}} * 2 + 1' } });
+      await api.resource('customers').update({ filter: { name: 'Ann' }, values: { score: 2.5 } });
+      assert.equal((await data(api.resource('customers').get({ filter: { double: 6 } }))).name, 'Ann');
+      await refused(fields.create({ values: { name: 'odd', type: 'formula', expression: '{{score}} *' } }), 400, 'INVALID_EXPRESSION');
+      await fields.destroy({ filterByTk: 'double' });
       await fields.destroy({ filterByTk: 'score' });
       await refused(api.resource('customers').list({ filter: { score: 1 } }), 400, 'UNKNOWN_FIELD');
     });

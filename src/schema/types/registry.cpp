@@ -40,6 +40,7 @@ const std::vector<const FieldType*>& registry() {
       &types::virtual_type(),
       &types::sort_type(),
       &types::sequence_type(),
+      &types::formula_type(),
       &types::belongs_to_type(),
       &types::has_one_type(),
       &types::has_many_type(),

@@ -36,6 +36,7 @@ const FieldType& context_type();
 const FieldType& virtual_type();
 const FieldType& sort_type();
 const FieldType& sequence_type();
+const FieldType& formula_type();
 const FieldType& belongs_to_type();
 const FieldType& has_one_type();
 const FieldType& has_many_type();
