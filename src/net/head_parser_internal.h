@@ -1,7 +1,15 @@
-// Beast's HTTP/1 parser filling our Request directly. Private to net (Beast stays out of headers).
+// Bytes of a connection to Requests, by Beast's HTTP/1 parser. Private to net (Beast stays out of
+// public headers); no sockets, so that the fuzzer runs what the server runs.
+//
+//   RequestReader reader(request, header_limit, body_limit);
+//   const auto [used, state] = reader.feed(bytes);    // again with the unused bytes and more
+//
+// Stricter than Beast where a proxy in front might read the bytes otherwise (request smuggling):
+// one Host, one framing (Content-Length or exactly "chunked"), trailers are not headers.
 #pragma once
 
 #include <boost/beast/http/basic_parser.hpp>
+#include <string_view>
 
 #include "net/http.h"
 
@@ -31,7 +39,41 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   void on_finish_impl(error_code&) override {}
 
   Request& request_;
+  bool head_done_ = false;
   bool expects_continue_ = false;
+  bool has_length_ = false;
+  int hosts_ = 0;
+  int encodings_ = 0;
+  bool plain_chunked_ = false;  // "chunked" and nothing else
+};
+
+class RequestReader {
+ public:
+  enum class State { kMore, kDone, kRefused };
+  struct Progress {
+    size_t used;
+    State state;
+  };
+  // `request` is filled, and must outlive the reader.
+  RequestReader(Request& request, size_t header_limit, size_t body_limit);
+
+  // Takes what it can of `bytes`; what it did not use must come again, with more behind it.
+  Progress feed(std::string_view bytes);
+  bool head_done() const { return parser_.is_header_done(); }
+  bool expects_continue() const { return parser_.expects_continue(); }
+  // Bytes of the body still to come, if the client said so; else 0.
+  size_t body_left() const;
+  // What to answer when the state is kRefused.
+  Response refusal() const;
+
+ private:
+  Progress refuse(size_t used, boost::system::error_code error);
+
+  RequestParser parser_;
+  size_t header_limit_;
+  size_t head_bytes_ = 0;  // used so far
+  bool in_target_ = false;
+  boost::system::error_code error_;
 };
 
 }  // namespace halcyon::net

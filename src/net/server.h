@@ -3,12 +3,14 @@
 //   Server server(io_pool, options, handler);
 //   CO_TRY_STATUS / TRY_STATUS(server.listen());
 //   ... server.port() ...
-//   server.drain();                       // no new connections, answers say "close"
-//   run(io, server.wait_idle(10s));       // in-flight requests finish
+//   server.announce_drain();              // answers say "Connection: close"
+//   server.drain();                       // no new connections, idle ones are closed
+//   server.wait_idle(10s);                // what is in flight finishes
+//   server.stop();
 //
-// Each io thread accepts on a socket of its own (SO_REUSEPORT) and keeps its connections. The
-// handler is called on the connection's io thread; an exception from it is answered with 500 and
-// logged.
+// The first io thread accepts; connections are spread evenly over all threads and stay on theirs.
+// The handler is called on the connection's thread; an exception from it is answered with 500 and
+// logged. While a handler works, Request::peer_gone tells that nobody waits for its answer.
 #pragma once
 
 #include <chrono>
@@ -25,19 +27,27 @@ namespace halcyon::net {
 struct ServerOptions {
   std::string host = "0.0.0.0";
   int port = 0;  // 0: any free one, see Server::port
+  // Several processes on one port: each sets reuse_port (the kernel spreads connections), or all
+  // are given one listening socket by the process that made it (host and port are not used then).
+  bool reuse_port = false;
+  int inherited_fd = -1;  // the server takes a duplicate; the caller closes its own
   size_t header_limit = 16 * 1024;
   size_t body_limit = 10 * 1024 * 1024;
   std::chrono::milliseconds header_timeout{10'000};  // from the first byte of a head to its end
   std::chrono::milliseconds body_timeout{60'000};    // between two pieces of a body, and for writes
   std::chrono::milliseconds idle_timeout{75'000};    // between requests; longer than a balancer's
-  size_t max_connections = 10'000;
-  size_t max_requests = 1'000;  // in flight; more are answered 503 at once
+  size_t max_connections = 10'000;                   // more are told 503 and closed
+  size_t max_requests = 1'000;                       // in flight; more are answered 503 at once
+  size_t websocket_message_limit = 1024 * 1024;
   bool gzip = true;
   ServerOptions() = default;
 };
 
 struct ServerStats {
-  int64_t connections = 0, requests_in_flight = 0, requests = 0, shed = 0;
+  int64_t connections = 0;         // open, WebSockets included
+  int64_t websockets = 0;          // open
+  int64_t requests_in_flight = 0;  // being worked on
+  int64_t requests = 0, shed = 0;  // since the start
 };
 
 class Server {
@@ -47,10 +57,14 @@ class Server {
 
   Status listen();  // error LISTEN_FAILED: the address is in use or not ours
   int port() const;
+  // Answers say "Connection: close" from now on, so that clients go elsewhere of their own accord.
+  void announce_drain();
+  // Accepts what waits in the socket's queue, then nothing more; closes idle connections, tells
+  // WebSockets to come back elsewhere (1012). Requests that have begun are finished.
   void drain();
-  // True when nothing is in flight within `limit`.
-  bool wait_idle(std::chrono::milliseconds limit);  // from a plain thread
-  void stop();                                      // closes everything
+  // After drain(): true when the last request is answered, within `limit`. From a plain thread.
+  bool wait_idle(std::chrono::milliseconds limit);
+  void stop();  // closes everything, waits a little for handlers; from a plain thread, idempotent
   ServerStats stats() const;
 
   struct Shared;  // server.cpp

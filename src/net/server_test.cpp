@@ -93,8 +93,9 @@ TEST_F(ServerTest, BadRequestsGetACodeAndTheConnectionCloses) {
            Case{"nonsense\r\n\r\n", "400", "BAD_REQUEST"},
            Case{"GET / HTTP/1.1\r\nX: " + std::string(2000, 'a') + "\r\n\r\n", "431",
                 "HEADER_TOO_LARGE"},
-           Case{"POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n", "413", "BODY_TOO_LARGE"},
-           Case{"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n" +
+           Case{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", "413",
+                "BODY_TOO_LARGE"},
+           Case{"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n" +
                     std::string(255, 'a') + "\r\n0\r\n\r\n",
                 "413", "BODY_TOO_LARGE"},
        }) {
@@ -117,7 +118,7 @@ TEST_F(ServerTest, SlowHeadsAndBodiesTimeOutAndIdleConnectionsClose) {
   head.say("GET / HT");
   EXPECT_TRUE(head.hear_all().starts_with("HTTP/1.1 408"));
   PlainClient body(server->port());
-  body.say("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc");
+  body.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
   EXPECT_TRUE(body.hear_all().starts_with("HTTP/1.1 408"));
   PlainClient idle(server->port());
   EXPECT_EQ(idle.hear_all(), "");
@@ -126,29 +127,29 @@ TEST_F(ServerTest, SlowHeadsAndBodiesTimeOutAndIdleConnectionsClose) {
 TEST_F(ServerTest, AHandlerThatThrowsIsAnInternalErrorAndTheServerGoesOn) {
   start();
   PlainClient client(server->port());
-  client.say("GET /throw HTTP/1.1\r\n\r\n");
+  client.say("GET /throw HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_TRUE(client.hear_answer().starts_with("HTTP/1.1 500"));
-  client.say("GET /on HTTP/1.1\r\n\r\n");
+  client.say("GET /on HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_TRUE(client.hear_answer().ends_with("GET /on []"));
 }
 
 TEST_F(ServerTest, CompressesWhenAskedAndWorthIt) {
   start();
   PlainClient client(server->port());
-  client.say("GET /big HTTP/1.1\r\nAccept-Encoding: gzip\r\n\r\n");
+  client.say("GET /big HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n");
   const std::string small = client.hear_answer();
   EXPECT_NE(small.find("Content-Encoding: gzip"), std::string::npos);
   EXPECT_LT(small.size(), 1000u);
-  client.say("GET /big HTTP/1.1\r\n\r\n");
+  client.say("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_GT(client.hear_answer().size(), 5000u);
-  client.say("GET /small HTTP/1.1\r\nAccept-Encoding: gzip\r\n\r\n");
+  client.say("GET /small HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n");
   EXPECT_EQ(client.hear_answer().find("Content-Encoding"), std::string::npos);
 }
 
 TEST_F(ServerTest, HeadHasNoBodyAndHttp10Closes) {
   start();
   PlainClient client(server->port());
-  client.say("HEAD /big HTTP/1.1\r\n\r\nGET /next HTTP/1.0\r\n\r\n");
+  client.say("HEAD /big HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.0\r\n\r\n");
   const std::string all = client.hear_all();
   EXPECT_NE(all.find("Content-Length: 5000\r\n\r\nHTTP/1.1 200"), std::string::npos)
       << all.substr(0, 500);
@@ -158,7 +159,7 @@ TEST_F(ServerTest, HeadHasNoBodyAndHttp10Closes) {
 TEST_F(ServerTest, StreamsInChunks) {
   start();
   PlainClient client(server->port());
-  client.say("GET /stream HTTP/1.1\r\nConnection: close\r\n\r\n");
+  client.say("GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   const std::string all = client.hear_all();
   EXPECT_NE(all.find("6\r\npart0;\r\n6\r\npart1;\r\n6\r\npart2;\r\n0\r\n\r\n"), std::string::npos)
       << all;
@@ -169,9 +170,9 @@ TEST_F(ServerTest, ShedsAboveTheLimitBeforeTheWorkIsBegun) {
   options.max_requests = 1;
   start(options);
   PlainClient first(server->port()), second(server->port());
-  first.say("GET /slow HTTP/1.1\r\n\r\n");
+  first.say("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
   while (server->stats().requests_in_flight == 0) std::this_thread::yield();
-  second.say("GET /x HTTP/1.1\r\n\r\n");
+  second.say("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
   const std::string shed = second.hear_answer();
   EXPECT_TRUE(shed.starts_with("HTTP/1.1 503")) << shed;
   EXPECT_NE(shed.find("Retry-After: 1"), std::string::npos);
@@ -181,10 +182,10 @@ TEST_F(ServerTest, ShedsAboveTheLimitBeforeTheWorkIsBegun) {
 TEST_F(ServerTest, DrainFinishesWhatIsInFlightAndClosesTheRest) {
   start();
   PlainClient busy(server->port()), idle(server->port());
-  idle.say("GET /once HTTP/1.1\r\n\r\n");
+  idle.say("GET /once HTTP/1.1\r\nHost: x\r\n\r\n");
   idle.hear_answer();
   while (server->stats().requests_in_flight != 0) std::this_thread::yield();
-  busy.say("GET /slow HTTP/1.1\r\n\r\n");
+  busy.say("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
   while (server->stats().requests_in_flight == 0) std::this_thread::yield();
   server->drain();
   EXPECT_EQ(idle.hear_all(), "");

@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace halcyon::net::testing {
 
@@ -23,7 +24,9 @@ class PlainClient {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connected_ = connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
-  ~PlainClient() { close(fd_); }
+  ~PlainClient() {
+    if (fd_ >= 0) close(fd_);
+  }
   PlainClient(const PlainClient&) = delete;
   PlainClient& operator=(const PlainClient&) = delete;
 
@@ -36,9 +39,21 @@ class PlainClient {
     }
   }
   void finish() { shutdown(fd_, SHUT_WR); }
+  // Closes as a client that died: the server gets a reset.
+  void reset() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(std::exchange(fd_, -1));
+  }
   // Everything until the server closes.
   std::string hear_all() {
     while (more()) {
+    }
+    return std::exchange(held_, {});
+  }
+  // Until `mark` has come (or the server closes).
+  std::string hear_until(std::string_view mark) {
+    while (held_.find(mark) == std::string::npos && more()) {
     }
     return std::exchange(held_, {});
   }

@@ -1,8 +1,8 @@
-#include <boost/asio/post.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <deque>
+#include <optional>
 
 #include "base/text.h"
 #include "net/websocket_internal.h"
@@ -12,24 +12,31 @@ namespace {
 
 namespace beast = boost::beast;
 using ErrorCode = boost::system::error_code;
+using CloseCode = beast::websocket::close_code;
 
-constexpr size_t kMaxMessage = 1024 * 1024;
-constexpr size_t kMaxQueued = 4 * 1024 * 1024;
+constexpr size_t kMaxReason = 123;  // a control frame's payload, less the code
 
 // Shared by the handle (WebSocket) and the operations under way, so that either may end first.
+// Everything here runs on the connection's io thread.
 struct State : std::enable_shared_from_this<State> {
-  explicit State(Socket socket) : stream(std::move(socket)) {}
+  State(Socket socket, WebSocketOptions opts) : stream(std::move(socket)), options(opts) {}
 
   beast::websocket::stream<Socket> stream;
+  const WebSocketOptions options;
   std::deque<std::string> queue;  // front: being written
   size_t queued = 0;
-  bool closing = false;
+  bool closing = false;                                    // takes no more messages
+  std::optional<beast::websocket::close_reason> farewell;  // to be sent when the queue is empty
 
   void push(std::string text) {
     if (closing) return;
     queued += text.size();
     queue.push_back(std::move(text));
-    if (queued > kMaxQueued) return shut(beast::websocket::close_code::try_again_later, "too slow");
+    if (queued > options.max_queued) {
+      // It reads too slowly to be told so; what it has not taken goes with it.
+      closing = true;
+      return end();
+    }
     if (queue.size() == 1) write_next();
   }
   void write_next() {
@@ -38,17 +45,37 @@ struct State : std::enable_shared_from_this<State> {
                        [self = shared_from_this()](ErrorCode error, size_t) {
                          self->queued -= self->queue.front().size();
                          self->queue.pop_front();
-                         if (error)
+                         if (error) {
                            self->closing = true;
-                         else if (!self->queue.empty() && !self->closing)
+                           self->farewell.reset();
+                         } else if (!self->queue.empty()) {
                            self->write_next();
+                         } else if (self->farewell) {
+                           self->say_farewell();
+                         }
                        });
   }
-  void shut(std::uint16_t code, const std::string& reason) {
+  // Messages accepted before are sent first.
+  void shut(std::uint16_t code, std::string_view reason) {
     if (closing) return;
     closing = true;
-    beast::websocket::close_reason why(static_cast<beast::websocket::close_code>(code), reason);
-    stream.async_close(why, [self = shared_from_this()](ErrorCode) {});
+    // A reason may not break off within a character.
+    size_t size = 0;
+    while (size < reason.size()) {
+      const size_t next = utf8_length(reason, size);
+      if (next == 0 || size + next > kMaxReason) break;
+      size += next;
+    }
+    farewell.emplace(static_cast<CloseCode>(code), beast::string_view(reason.data(), size));
+    if (queue.empty()) say_farewell();
+  }
+  void say_farewell() {
+    const auto reason = *std::exchange(farewell, std::nullopt);
+    stream.async_close(reason, [self = shared_from_this()](ErrorCode) {});
+  }
+  void end() {
+    ErrorCode ignored;
+    stream.next_layer().close(ignored);
   }
 };
 
@@ -93,41 +120,55 @@ class WebSocketImpl final : public WebSocket {
   runtime::IoThread& io_;
 };
 
+struct Accept {
+  State& state;
+  const beast::http::request<beast::http::empty_body>& head;
+  ErrorCode error{};
+  bool await_ready() noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) {
+    state.stream.async_accept(head, [this, handle](ErrorCode e) {
+      error = e;
+      handle.resume();
+    });
+  }
+  bool await_resume() noexcept { return !error; }
+};
+
 }  // namespace
 
 bool is_websocket_upgrade(const Request& request) {
-  return request.method == "GET" && iequals(request.headers.get("Upgrade"), "websocket") &&
+  return request.method == "GET" && request.version == 11 &&
+         iequals(request.headers.get("Upgrade"), "websocket") &&
          !request.headers.get("Sec-WebSocket-Key").empty();
 }
 
-Task<std::unique_ptr<WebSocket>> upgrade(Socket socket, const Request& request,
-                                         runtime::IoThread& io) {
-  auto state = std::make_shared<State>(std::move(socket));
-  state->stream.read_message_max(kMaxMessage);
+Task<Upgraded> upgrade(Socket socket, const Request& request, runtime::IoThread& io,
+                       WebSocketOptions options) {
+  auto state = std::make_shared<State>(std::move(socket), options);
+  state->stream.read_message_max(options.max_message);
   beast::websocket::stream_base::timeout timeout{};
   timeout.handshake_timeout = std::chrono::seconds(10);
-  timeout.idle_timeout = std::chrono::seconds(60);
+  timeout.idle_timeout = options.idle_timeout;
   timeout.keep_alive_pings = true;
   state->stream.set_option(timeout);
+  state->stream.set_option(
+      beast::websocket::stream_base::decorator([](beast::websocket::response_type& response) {
+        response.set(beast::http::field::server, "halcyon");  // else Beast names itself
+      }));
 
   beast::http::request<beast::http::empty_body> head(beast::http::verb::get, request.target,
                                                      request.version);
   for (const auto& [name, value] : request.headers.items()) head.insert(name, value);
-  struct Accept {
-    State& state;
-    const beast::http::request<beast::http::empty_body>& head;
-    ErrorCode error{};
-    bool await_ready() noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> handle) {
-      state.stream.async_accept(head, [this, handle](ErrorCode e) {
-        error = e;
-        handle.resume();
-      });
-    }
-    bool await_resume() noexcept { return !error; }
+  Upgraded upgraded;
+  if (!co_await Accept{*state, head}) co_return upgraded;
+  upgraded.end = [state](bool at_once) {
+    if (at_once)
+      state->end();
+    else
+      state->shut(1012, "The server restarts.");
   };
-  if (!co_await Accept{*state, head}) co_return nullptr;
-  co_return std::make_unique<WebSocketImpl>(std::move(state), io);
+  upgraded.socket = std::make_unique<WebSocketImpl>(std::move(state), io);
+  co_return upgraded;
 }
 
 }  // namespace halcyon::net

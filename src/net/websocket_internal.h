@@ -3,6 +3,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
 
 #include "net/websocket.h"
 #include "runtime/io.h"
@@ -12,8 +14,20 @@ namespace halcyon::net {
 using Executor = boost::asio::io_context::executor_type;
 using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
 
-// Answers the handshake; nullptr when it fails (the socket is closed then).
-Task<std::unique_ptr<WebSocket>> upgrade(Socket socket, const Request& request,
-                                         runtime::IoThread& io);
+struct WebSocketOptions {
+  size_t max_message = 1024 * 1024;
+  size_t max_queued = 4 * 1024 * 1024;
+  std::chrono::milliseconds idle_timeout{60'000};  // a ping after half of it
+  WebSocketOptions() = default;
+};
+
+struct Upgraded {
+  std::unique_ptr<WebSocket> socket;  // nullptr: the handshake failed, the connection is closed
+  // Ends it from the server's side, on its io thread: with a close frame (1012, come back
+  // elsewhere), or at once.
+  std::function<void(bool at_once)> end;
+};
+Task<Upgraded> upgrade(Socket socket, const Request& request, runtime::IoThread& io,
+                       WebSocketOptions options);
 
 }  // namespace halcyon::net
