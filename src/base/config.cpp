@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
+
+#include "base/time_zone.h"
 
 extern char** environ;
 
@@ -18,26 +21,38 @@ using enum SettingKind;
 constexpr Setting kSettings[] = {
     {"APP_ENV", kText, "production", "production, development or test", ""},
     {"APP_HOST", kText, "0.0.0.0", "Address to listen on", ""},
-    {"APP_PORT", kInteger, "13000", "Port to listen on", ""},
+    {"APP_PORT", kPort, "13000", "Port to listen on", ""},
     {"APP_KEY", kSecret, "", "Secret that signs tokens; made and kept in STORAGE_PATH when empty",
      ""},
-    {"APP_PUBLIC_PATH", kText, "/", "Prefix of every URL", ""},
-    {"API_BASE_PATH", kText, "/api/", "Prefix of the API", ""},
+    {"APP_AES_SECRET_KEY", kSecret, "",
+     "64 hexadecimal digits; encrypts secrets kept in the database", ""},
+    {"JWT_EXPIRES_IN", kDuration, "7d", "Life of tokens that have none of their own", ""},
+    {"APP_PUBLIC_PATH", kUrlPath, "/", "Prefix of every URL", ""},
+    {"API_BASE_PATH", kUrlPath, "/api/", "Prefix of the API", ""},
+    {"WS_PATH", kUrlPath, "/ws", "Path of the WebSocket", ""},
     {"APP_LANG", kText, "en-US", "Default language: en-US or zh-CN", ""},
-    {"TZ", kText, "", "Time zone of this process", ""},
+    {"TZ", kTimeZone, "", "Time zone of this process, e.g. Asia/Shanghai", ""},
     {"STORAGE_PATH", kText, "storage", "Folder for local data", ""},
     {"WEB_ROOT", kText, "", "Folder of the built web client; empty: none is served", ""},
     {"REQUEST_BODY_LIMIT", kSize, "10mb", "Largest request body", ""},
     {"CORS_ORIGIN_WHITELIST", kList, "",
      "Origins allowed with credentials, separated by commas; empty: any, without", ""},
+    {"SERVER_REQUEST_WHITELIST", kList, "",
+     "Hosts, *.hosts, addresses and networks that workflows may call; empty: any public one", ""},
     {"DISABLE_ACL_META", kBoolean, "false", "Leave meta.allowedActions out of answers", ""},
     {"INIT_ROOT_EMAIL", kText, "admin@nocobase.com",
      "First administrator, made on an empty database", ""},
     {"INIT_ROOT_USERNAME", kText, "nocobase", "", ""},
     {"INIT_ROOT_NICKNAME", kText, "Super Admin", "", ""},
     {"INIT_ROOT_PASSWORD", kSecret, "admin123", "Change it before others can reach the server", ""},
+    {"CLUSTER_MODE", kClusterMode, "",
+     "Worker processes on one port: a number, or max for one a processor; empty: one process", ""},
+    {"WORKER_MODE", kWorkerMode, "",
+     "Empty: everything; ! no background work; * no HTTP; topics: no HTTP, only these; !,topics: "
+     "HTTP and these; -: neither",
+     ""},
     {"IO_THREADS", kInteger, "0", "Threads for requests; 0: one a processor", ""},
-    {"ADMIN_PORT", kInteger, "0", "Port for health and metrics; 0: off", ""},
+    {"ADMIN_PORT", kPort, "0", "Port for health and metrics; 0: off", ""},
     {"ADMIN_HOST", kText, "127.0.0.1", "Address of the admin port", ""},
     {"SHUTDOWN_DELAY", kDuration, "0s",
      "On SIGTERM: serve on for so long while balancers look away", ""},
@@ -53,7 +68,7 @@ constexpr Setting kSettings[] = {
     {"DB_DIALECT", kChoice, "sqlite", "", "sqlite|postgres|mysql|mariadb"},
     {"DB_STORAGE", kText, "", "SQLite file; default: db/halcyon.sqlite in STORAGE_PATH", ""},
     {"DB_HOST", kText, "localhost", "Host, or a list separated by commas for failover", ""},
-    {"DB_PORT", kInteger, "0", "0: the usual port of the dialect", ""},
+    {"DB_PORT", kPort, "0", "0: the usual port of the dialect", ""},
     {"DB_DATABASE", kText, "halcyon", "", ""},
     {"DB_USER", kText, "halcyon", "", ""},
     {"DB_PASSWORD", kSecret, "", "", ""},
@@ -100,10 +115,11 @@ std::optional<int64_t> scaled(std::string_view text,
                               std::initializer_list<std::pair<std::string_view, int64_t>> units) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto number = to_int64(text.substr(0, digits));
-  if (!number || *number > 1'000'000'000'000) return std::nullopt;
+  if (!number) return std::nullopt;
   const std::string unit = to_lower(trim(text.substr(digits)));
   for (const auto& [name, factor] : units) {
-    if (unit == name) return *number * factor;
+    int64_t result = 0;
+    if (unit == name && !__builtin_mul_overflow(*number, factor, &result)) return result;
   }
   return std::nullopt;
 }
@@ -111,7 +127,9 @@ std::optional<int64_t> scaled(std::string_view text,
 std::string_view accepted(const Setting& setting) {
   switch (setting.kind) {
     case kInteger:
-      return "a whole number";
+      return "a whole number from 0 to 2147483647";
+    case kPort:
+      return "a port from 0 to 65535";
     case kBoolean:
       return "true or false";
     case kSize:
@@ -120,6 +138,14 @@ std::string_view accepted(const Setting& setting) {
       return "a duration such as 30s or 500ms";
     case kChoice:
       return setting.choices;
+    case kUrlPath:
+      return "a path that begins with /";
+    case kTimeZone:
+      return "a time zone such as Asia/Shanghai or +08:00";
+    case kClusterMode:
+      return "a number of processes from 1 to 512, max, -1 or nothing";
+    case kWorkerMode:
+      return "nothing, !, *, - or topics separated by commas, such as !,workflow:process";
     case kText:
     case kSecret:
     case kList:
@@ -128,10 +154,30 @@ std::string_view accepted(const Setting& setting) {
   return "text";
 }
 
+bool is_between(std::string_view value, int64_t low, int64_t high) {
+  const auto number = to_int64(value);
+  return number && *number >= low && *number <= high;
+}
+
+bool is_topic(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_:.").find(c) != std::string_view::npos;
+  });
+}
+
+bool is_worker_mode(std::string_view value) {
+  if (value.empty() || value == "!" || value == "*" || value == "-") return true;
+  if (value.starts_with("!,")) value.remove_prefix(2);
+  return std::ranges::all_of(split(value, ','), [](auto part) { return is_topic(trim(part)); });
+}
+
 bool is_good(const Setting& setting, std::string_view value) {
   switch (setting.kind) {
     case kInteger:
-      return to_int64(value).value_or(-1) >= 0;
+      return is_between(value, 0, std::numeric_limits<int32_t>::max());
+    case kPort:
+      return is_between(value, 0, 65535);
     case kBoolean:
       return value == "true" || value == "false" || value == "on" || value == "off" ||
              value == "1" || value == "0";
@@ -141,6 +187,14 @@ bool is_good(const Setting& setting, std::string_view value) {
       return parse_duration_ms(value).has_value();
     case kChoice:
       return std::ranges::count(split(setting.choices, '|'), value) > 0;
+    case kUrlPath:
+      return value.starts_with('/');
+    case kTimeZone:
+      return value.empty() || TimeZone::find(value);
+    case kClusterMode:
+      return value.empty() || value == "max" || value == "-1" || is_between(value, 1, 512);
+    case kWorkerMode:
+      return is_worker_mode(value);
     case kText:
     case kSecret:
     case kList:
@@ -156,12 +210,102 @@ bool is_ours(std::string_view name) {
   return false;
 }
 
+// Reads a .env file entry by entry.
+class EnvFile {
+ public:
+  explicit EnvFile(std::string_view text) : rest_(text) {}
+  bool at_end() const { return rest_.empty(); }
+
+  // The next line, and those its quotes run over; nullopt: blank or a comment.
+  Result<std::optional<std::pair<std::string, std::string>>> line() {
+    const int number = ++number_;
+    std::string_view head = trim(rest_.substr(0, rest_.find('\n')));
+    if (head.empty() || head.starts_with('#')) {
+      skip_line();
+      return std::nullopt;
+    }
+    const size_t equals = rest_.find('=');
+    std::string_view name = trim(rest_.substr(0, equals));
+    if (name.starts_with("export ")) name = trim(name.substr(7));
+    if (head.find('=') == std::string_view::npos || !is_name(name))
+      return bad(fmt::format(".env line {}: expected NAME=value", number));
+    rest_.remove_prefix(equals + 1);
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t"), rest_.size()));
+    std::string value;
+    if (rest_.starts_with('"') || rest_.starts_with('\'')) {
+      if (!quoted(value)) return bad(fmt::format(".env line {}: the quotes do not end", number));
+      const std::string_view after = trim(skip_line());
+      if (!after.empty() && !after.starts_with('#'))
+        return bad(fmt::format(".env line {}: there is more after the quotes", number));
+    } else {
+      std::string_view plain = skip_line();
+      if (plain.starts_with('#')) plain = {};
+      value = trim(plain.substr(0, plain.find(" #")));
+    }
+    return std::pair(std::string(name), std::move(value));
+  }
+
+ private:
+  static bool is_name(std::string_view name) {
+    return !name.empty() && std::ranges::all_of(name, [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    });
+  }
+  // Takes the rest of the line.
+  std::string_view skip_line() {
+    const size_t end = std::min(rest_.find('\n'), rest_.size());
+    const std::string_view line = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    return line;
+  }
+  // Takes a value in quotes; false: they do not end.
+  bool quoted(std::string& value) {
+    constexpr std::string_view kEscapes = "nrt\"\\", kMeanings = "\n\r\t\"\\";
+    const char quote = rest_.front();
+    for (size_t i = 1; i < rest_.size(); ++i) {
+      char c = rest_[i];
+      if (c == quote) {
+        rest_.remove_prefix(i + 1);
+        return true;
+      }
+      if (c == '\n') ++number_;
+      if (c == '\\' && quote == '"' && i + 1 < rest_.size()) {
+        const size_t known = kEscapes.find(rest_[i + 1]);
+        if (known != std::string_view::npos) {
+          c = kMeanings[known];
+          ++i;
+        }
+      }
+      value += c;
+    }
+    return false;
+  }
+
+  std::string_view rest_;
+  int number_ = 0;
+};
+
 Result<std::string> read_file(const std::string& path, std::string_view variable) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf()))
     return bad(fmt::format("{}: cannot read \"{}\"", variable, path));
   return std::string(trim(text.str()));
+}
+
+// The value a source gives to a setting, itself or as the name of a file; nullopt: none.
+Result<std::optional<std::string>> given_value(const Environment& source, std::string_view name) {
+  if (const auto it = source.find(name); it != source.end() && !it->second.empty())
+    return it->second;
+  const auto file = source.find(std::string(name) + "_FILE");
+  if (file == source.end() || file->second.empty()) return std::nullopt;
+  TRY(std::string text, read_file(file->second, file->first));
+  return text;
+}
+
+bool is_known(std::string_view name) {
+  if (find_setting(name) != nullptr) return true;
+  return name.ends_with("_FILE") && find_setting(name.substr(0, name.size() - 5)) != nullptr;
 }
 
 }  // namespace
@@ -191,62 +335,43 @@ std::optional<int64_t> parse_duration_ms(std::string_view text) {
 
 Result<Environment> parse_env_file(std::string_view text) {
   Environment result;
-  int number = 0;
-  for (std::string_view line : split(text, '\n')) {
-    ++number;
-    line = trim(line);
-    if (line.empty() || line.starts_with('#')) continue;
-    if (line.starts_with("export ")) line = trim(line.substr(7));
-    const auto equals = line.find('=');
-    if (equals == std::string_view::npos || equals == 0)
-      return bad(fmt::format(".env line {}: expected NAME=value", number));
-    const std::string_view name = trim(line.substr(0, equals));
-    std::string_view value = trim(line.substr(equals + 1));
-    if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') &&
-        value.find(value.front(), 1) != std::string_view::npos) {
-      value = value.substr(1, value.find(value.front(), 1) - 1);
-    } else if (const auto comment = value.find(" #"); comment != std::string_view::npos) {
-      value = trim(value.substr(0, comment));
-    }
-    result.insert_or_assign(std::string(name), std::string(value));
+  EnvFile file(text);
+  while (!file.at_end()) {
+    TRY(auto entry, file.line());
+    if (entry) result.insert_or_assign(std::move(entry->first), std::move(entry->second));
   }
   return result;
 }
 
 Result<Config> Config::load(const Environment& environment, const std::string& env_file) {
-  Environment all;
+  Environment file;
   if (std::ifstream probe(env_file); probe) {
-    TRY(std::string text, read_file(env_file, ".env"));
-    TRY(all, parse_env_file(text));
-    for (const auto& [name, value] : all) {
-      const std::string_view plain =
-          name.ends_with("_FILE") ? std::string_view(name).substr(0, name.size() - 5) : name;
-      if (is_ours(name) && find_setting(name) == nullptr && find_setting(plain) == nullptr) {
+    TRY(const std::string text, read_file(env_file, ".env"));
+    TRY(file, parse_env_file(text));
+    for (const auto& [name, value] : file) {
+      if (is_ours(name) && !is_known(name))
         return bad(fmt::format("{}: there is no such setting (see .env.example)", name));
-      }
     }
   }
-  for (const auto& [name, value] : environment) all.insert_or_assign(name, value);
-
   Config config;
+  for (const auto& [name, value] : environment) {
+    if ((name.starts_with("DB_") || name.starts_with("LOGGER_")) && !is_known(name))
+      config.warnings_.push_back(fmt::format("{}: there is no such setting; it is ignored", name));
+  }
   for (const Setting& setting : kSettings) {
-    std::string value(setting.fallback);
-    bool given = false;
-    if (auto it = all.find(setting.name); it != all.end() && !it->second.empty()) {
-      value = it->second;
-      given = true;
-    } else if (auto file = all.find(std::string(setting.name) + "_FILE");
-               file != all.end() && !file->second.empty()) {
-      TRY(value, read_file(file->second, file->first));
-      given = true;
+    TRY(std::optional<std::string> value, given_value(environment, setting.name));
+    // A setting that the environment has but leaves empty is not looked for in the file.
+    if (!value && !environment.contains(setting.name)) {
+      TRY(value, given_value(file, setting.name));
     }
-    if (!is_good(setting, value)) {
-      const std::string shown = setting.kind == kSecret ? "(hidden)" : value;
+    config.given_.emplace(setting.name, value.has_value());
+    if (!value) value = std::string(setting.fallback);
+    if (!is_good(setting, *value)) {
+      const std::string shown = setting.kind == kSecret ? "(hidden)" : *value;
       return bad(fmt::format("{}: \"{}\" is not accepted; expected {}", setting.name, shown,
                              accepted(setting)));
     }
-    config.values_.emplace(setting.name, std::move(value));
-    config.given_.emplace(setting.name, given);
+    config.values_.emplace(setting.name, *std::move(value));
   }
   return config;
 }

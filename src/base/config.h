@@ -22,7 +22,21 @@
 
 namespace halcyon {
 
-enum class SettingKind { kText, kSecret, kInteger, kBoolean, kSize, kDuration, kChoice, kList };
+enum class SettingKind {
+  kText,
+  kSecret,
+  kInteger,  // 0 to 2^31 - 1
+  kPort,
+  kBoolean,
+  kSize,
+  kDuration,
+  kChoice,
+  kList,
+  kUrlPath,      // begins with /
+  kTimeZone,     // empty: the system's
+  kClusterMode,  // empty, a number of processes, max or -1
+  kWorkerMode,   // docs/design.md §2: empty, !, *, -, or a list of topics that may begin with !
+};
 
 struct Setting {
   std::string_view name;
@@ -39,9 +53,9 @@ Environment process_environment();
 
 class Config {
  public:
-  // Error INVALID_CONFIG. `env_file` may be absent. Unknown APP_/DB_/HTTP_/LOGGER_ names in the
-  // file are errors (a typing mistake must not be silent); in the environment they may belong to
-  // others.
+  // Error INVALID_CONFIG. `env_file` may be absent. Unknown APP_/DB_/HTTP_/INIT_/LOGGER_ names in
+  // the file are errors (a typing mistake must not be silent); in the environment they may belong
+  // to others. A variable that is set but empty has its default.
   static Result<Config> load(const Environment& environment, const std::string& env_file);
 
   const std::string& get(std::string_view name) const;  // name must be in settings()
@@ -51,10 +65,13 @@ class Config {
   size_t bytes(std::string_view name) const;
   std::chrono::milliseconds milliseconds(std::string_view name) const;
   std::vector<std::string> list(std::string_view name) const;
+  // Lines for the log: names in the environment that look like ours and are not (DB_, LOGGER_).
+  const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   std::map<std::string, std::string, std::less<>> values_;
   std::map<std::string, bool, std::less<>> given_;
+  std::vector<std::string> warnings_;
 };
 
 // The text of .env.example.
@@ -64,7 +81,8 @@ std::string example_env();
 // neither.
 std::optional<int64_t> parse_size(std::string_view text);
 std::optional<int64_t> parse_duration_ms(std::string_view text);
-// KEY=value lines with comments, quotes and `export`. Error INVALID_CONFIG with the line.
+// KEY=value lines with comments and `export`. Quoted values may hold # and line ends; in double
+// quotes \n, \r, \t, \" and \\ are escapes. Error INVALID_CONFIG with the line.
 Result<Environment> parse_env_file(std::string_view text);
 
 }  // namespace halcyon
