@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <memory>
 
 #include "base/text.h"
@@ -14,18 +15,25 @@
 namespace halcyon {
 namespace {
 
+std::shared_ptr<spdlog::logger> make_logger(const std::string& file) {
+  spdlog::sink_ptr output;
+  if (file.empty())
+    output = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  else
+    output = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
+  auto logger = std::make_shared<spdlog::logger>("halcyon", std::move(output));
+  logger->set_pattern("%v");
+  logger->flush_on(spdlog::level::info);
+  return logger;
+}
+
 struct Sink {
-  std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>(
-      "halcyon", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  std::shared_ptr<spdlog::logger> logger = make_logger("");
   bool json = true;
 };
 
 Sink& sink() {
-  static Sink instance = [] {
-    Sink s;
-    s.logger->set_pattern("%v");
-    return s;
-  }();
+  static Sink instance;
   return instance;
 }
 
@@ -54,6 +62,18 @@ std::string time_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(system_clock::to_time_t(now)), ms);
 }
 
+// One event is one line, whatever is in it.
+void append_plain(std::string& out, std::string_view text) {
+  for (char c : text) {
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\r')
+      out += "\\r";
+    else
+      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+}
+
 void append_value(std::string& out, const LogField& field, bool json) {
   std::visit(
       [&](const auto& value) {
@@ -62,7 +82,9 @@ void append_value(std::string& out, const LogField& field, bool json) {
           if (json)
             append_json_string(out, value);
           else
-            out += value;
+            append_plain(out, value);
+        } else if constexpr (std::is_same_v<T, double>) {
+          out += std::isfinite(value) ? fmt::format("{}", value) : "null";
         } else {
           fmt::format_to(std::back_inserter(out), "{}", value);
         }
@@ -74,12 +96,7 @@ void append_value(std::string& out, const LogField& field, bool json) {
 
 void configure_log(LogLevel level, std::string_view format, const std::string& file) {
   Sink& s = sink();
-  if (!file.empty()) {
-    s.logger = std::make_shared<spdlog::logger>(
-        "halcyon", std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
-    s.logger->set_pattern("%v");
-    s.logger->flush_on(spdlog::level::info);
-  }
+  s.logger = make_logger(file);
   s.json = format != "console";
   threshold.store(level);
 }
@@ -97,7 +114,8 @@ void log_event(LogLevel level, std::string_view message, LogFields fields) {
                        level_name(level));
     append_json_string(line, message);
   } else {
-    line = fmt::format("{} {:<5} {}", time_now(), level_name(level), message);
+    line = fmt::format("{} {:<5} ", time_now(), level_name(level));
+    append_plain(line, message);
   }
   for (const LogField& field : fields) {
     if (s.json) {

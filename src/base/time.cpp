@@ -270,9 +270,10 @@ Result<DateValue> period_of(std::string_view type, int64_t number, std::string_v
   };
   for (const Prefix& prefix : {Prefix{"this", 0}, Prefix{"last", -1}, Prefix{"next", 1}}) {
     if (!type.starts_with(prefix.text)) continue;
-    if (auto value = units(to_lower(type.substr(4)), now, prefix.from, prefix.from + 1);
-        value && type.substr(4) != "Day")
-      return *value;
+    for (std::string_view unit_name : {"Week", "Month", "Quarter", "Year"}) {
+      if (type.substr(4) == unit_name)
+        return *units(to_lower(unit_name), now, prefix.from, prefix.from + 1);
+    }
   }
   const bool in_range = number >= 1 && number <= 10'000;
   if (type == "past" && in_range) {

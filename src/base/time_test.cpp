@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+#include <vector>
+
+#include "base/text.h"
+
 namespace halcyon {
 namespace {
 
@@ -75,6 +80,105 @@ TEST(DateValue, RelativePeriods) {
   EXPECT_FALSE(period_of("past", 0, "day", now));
   EXPECT_FALSE(period_of("past", 1, "eon", now));
   EXPECT_FALSE(named_period("someday", now));
+}
+
+// The periods of one form follow each other without gaps, over year ends and leap years.
+TEST(DateValue, PeriodsOfOneFormTileTheYears) {
+  auto expect_tiles = [](const std::vector<std::string>& texts) {
+    int64_t end = 0;
+    for (const std::string& text : texts) {
+      const auto value = parse_date_value(text);
+      if (!value) continue;  // week 53, 31 February
+      if (end != 0) {
+        ASSERT_EQ(value->start, end) << text;
+      }
+      ASSERT_GT(value->end, value->start);
+      end = value->end;
+    }
+    EXPECT_GE(end, to_ms({.year = 2040, .month = 12, .day = 25}));
+  };
+  auto padded = [](int n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  std::vector<std::string> years, quarters, weeks, locale_weeks, months, days;
+  for (int year = 1990; year <= 2040; ++year) {
+    const std::string y = std::to_string(year);
+    years.push_back(y);
+    for (int q = 1; q <= 4; ++q) quarters.push_back(y + "Q" + std::to_string(q));
+    for (int w = 1; w <= 53; ++w) weeks.push_back(y + "W" + padded(w));
+    for (int w = 1; w <= 53; ++w) locale_weeks.push_back(y + "w" + padded(w));
+    for (int m = 1; m <= 12; ++m) {
+      months.push_back(y + "-" + padded(m));
+      for (int d = 1; d <= 31; ++d) days.push_back(months.back() + "-" + padded(d));
+    }
+  }
+  for (const auto& texts : {years, quarters, weeks, locale_weeks, months, days})
+    expect_tiles(texts);
+}
+
+TEST(DateValue, WhatIsFormattedIsReadBack) {
+  std::mt19937_64 random(2);
+  for (int i = 0; i < 5000; ++i) {
+    const auto ms = static_cast<int64_t>(random() % 315'537'897'600'000) - 62'135'596'800'000;
+    const auto instant = parse_date_value(format_iso(ms));
+    ASSERT_TRUE(instant && instant->is_instant);
+    ASSERT_EQ(instant->start, ms);
+    const auto civil = parse_date_value(format_sql(ms));
+    ASSERT_TRUE(civil && !civil->is_instant);
+    ASSERT_EQ(civil->start, ms);
+    ASSERT_EQ(civil->end, ms + 1);
+    const auto day = parse_date_value(format_date(ms));
+    ASSERT_TRUE(day && day->start <= ms && ms < day->end);
+  }
+}
+
+TEST(DateValue, RelativePeriodsHoldOrTouchTheirDay) {
+  std::mt19937_64 random(4);
+  for (int i = 0; i < 2000; ++i) {
+    const auto now = static_cast<int64_t>(random() % 4'000'000'000'000);
+    for (const std::string unit : {"Week", "Month", "Quarter", "Year"}) {
+      const auto current = *period_of("this" + unit, 0, "", now);
+      ASSERT_TRUE(current.start <= now && now < current.end) << unit;
+      ASSERT_EQ(period_of("last" + unit, 0, "", now)->end, current.start);
+      ASSERT_EQ(period_of("next" + unit, 0, "", now)->start, current.end);
+      // past and next leave the current unit out.
+      const auto number = static_cast<int64_t>(random() % 30 + 1);
+      const std::string lower = to_lower(unit);
+      ASSERT_EQ(period_of("past", number, lower, now)->end, current.start);
+      ASSERT_EQ(period_of("next", number, lower, now)->start, current.end);
+      ASSERT_EQ(named_period("this" + unit, now)->start, current.start);
+    }
+    ASSERT_EQ(period_of("yesterday", 0, "", now)->end, period_of("today", 0, "", now)->start);
+    ASSERT_EQ(period_of("tomorrow", 0, "", now)->start, period_of("today", 0, "", now)->end);
+  }
+}
+
+TEST(DateValue, KnowsEveryNameOfTheReference) {
+  for (const char* name :
+       {"now",         "today",      "yesterday",   "tomorrow",    "thisWeek",
+        "lastWeek",    "nextWeek",   "thisIsoWeek", "lastIsoWeek", "nextIsoWeek",
+        "thisMonth",   "lastMonth",  "nextMonth",   "thisQuarter", "lastQuarter",
+        "nextQuarter", "thisYear",   "lastYear",    "nextYear",    "last7Days",
+        "next7Days",   "last30Days", "next30Days",  "last90Days",  "next90Days"}) {
+    EXPECT_TRUE(named_period(name, 1'780'000'000'000)) << name;
+  }
+  for (const char* name : {"", "this", "thisweek", "thisDay", "last8Days", "past", "next"}) {
+    EXPECT_FALSE(named_period(name, 1'780'000'000'000)) << name;
+  }
+}
+
+TEST(DateValue, SuffixesGoWithEveryForm) {
+  for (const char* text : {"2026", "2026Q1", "2026W05", "2026-01", "2026-01-31", "2026-01-31 10",
+                           "2026-01-31T10:20", "2026-01-31 10:20:30", "2026-01-31 10:20:30.5"}) {
+    const auto plain = parse_date_value(text),
+               shifted = parse_date_value(std::string(text) + "-03:30");
+    ASSERT_TRUE(plain && shifted) << text;
+    EXPECT_EQ(shifted->offset, -210) << text;
+    EXPECT_EQ(shifted->start, plain->start);
+    EXPECT_EQ(shifted->end, plain->end);
+  }
+  const auto day = parse_date_value("2026-01-31Z");
+  ASSERT_TRUE(day);
+  EXPECT_FALSE(day->is_instant);
+  EXPECT_EQ(day->offset, 0);
 }
 
 TEST(Civil, RoundTripsEveryDay) {
