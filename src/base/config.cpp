@@ -84,7 +84,7 @@ constexpr Setting kSettings[] = {
     {"DB_DIALECT_OPTIONS_SSL_CERT", kText, "", "Client certificate: text or path", ""},
     {"DB_DIALECT_OPTIONS_SSL_REJECT_UNAUTHORIZED", kBoolean, "true",
      "Check the server's certificate", ""},
-    {"DB_POOL_MAX", kInteger, "5", "Connections for transactions, a process", ""},
+    {"DB_POOL_MAX", kInteger, "16", "Connections for transactions and slow statements, a process", ""},
     {"DB_POOL_MIN", kInteger, "0", "Connections kept open when idle", ""},
     {"DB_POOL_IDLE", kInteger, "10000", "ms until an idle connection is closed", ""},
     {"DB_POOL_ACQUIRE", kInteger, "60000", "ms to wait for a connection", ""},
