@@ -154,7 +154,11 @@ TEST(Types, ReadAndShowValues) {
 
 TEST(Types, TakeNullAndRefuseBadUtf8) {
   for (const FieldType* type : all_field_types()) {
-    if (type->family() == Family::kRelation || type->name() == "sequence") continue;
+    // Relations have no values; these two need more than their type to be defined.
+    if (type->family() == Family::kRelation || type->name() == "sequence" ||
+        type->name() == "formula") {
+      continue;
+    }
     const Field f = field(R"({"name":"f","type":")" + std::string(type->name()) + "\"}");
     auto null = type->parse(f, json::Value(nullptr), ValueContext());
     ASSERT_TRUE(null) << type->name();

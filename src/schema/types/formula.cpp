@@ -1,4 +1,5 @@
 // formula: a value worked out from other fields of the record on every save (reference D.4).
+#include "base/text.h"
 #include "expr/expression.h"
 #include "schema/types/common.h"
 #include "schema/types/registry.h"
@@ -35,7 +36,12 @@ Result<json::Value> shown(const Field& field, const sql::Value& value) {
   std::string out;
   json::Writer writer(out);
   field.kind->write(field, sql::Cell{text.data(), static_cast<int32_t>(text.size())}, writer);
-  return json::parse(out);
+  TRY(json::Value result, json::parse(out));
+  // Decimals and large integers are shown as text; a formula adds them, it does not join them.
+  if (field.kind->family() == Family::kNumber && result.is_string()) {
+    if (const auto number = to_double(json::as_view(result))) return *number;
+  }
+  return result;
 }
 
 class FormulaType final : public FieldType {
