@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <thread>
 
 #include "access/access.h"
@@ -98,17 +99,22 @@ net::ServerOptions http_options(const Config& config) {
   return o;
 }
 
-// Ids of snowflakeId fields. The worker is random until workers are leased from the cluster.
+// Ids of snowflakeId fields. Until workers are leased from the cluster, a process takes one of
+// sixteen blocks of worker ids at random: enough ids for bulk loads, and one process a database is
+// the rule.
 class Ids final : public schema::IdSource {
  public:
-  Ids() : generator_(random_worker()) {}
+  Ids() : generator_(random_block(), 0) {}
   int64_t next() override { return generator_.next(); }
 
  private:
-  static int64_t random_worker() {
-    const std::string two = random_bytes(2);
-    return (static_cast<unsigned char>(two[0]) << 8 | static_cast<unsigned char>(two[1])) %
-           Snowflake::kWorkers;
+  static std::vector<int64_t> random_block() {
+    constexpr int64_t kBlock = 64;
+    const int64_t block =
+        static_cast<unsigned char>(random_bytes(1)[0]) % (Snowflake::kWorkers / kBlock);
+    std::vector<int64_t> workers(kBlock);
+    std::iota(workers.begin(), workers.end(), block * kBlock);
+    return workers;
   }
   Snowflake generator_;
 };

@@ -123,6 +123,7 @@ int main_of(int argc, char** argv) {
   auto config = Config::load(environment, env_file);
   if (!config) return fail_with(config.error());
   set_up_log(*config);
+  for (const std::string& warning : config->warnings()) log_warn(warning);
   if (*serve_command) return serve(*config);
   if (*user_command) return user(*config, username, email, password);
   if (*migrate_command) {
