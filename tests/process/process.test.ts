@@ -1,6 +1,8 @@
 // The process as an operator sees it: bad settings, stop, restart, crash, accounts.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -76,6 +78,30 @@ describe('the process', () => {
     const ended = server.end('SIGTERM');
     assert.equal((await data(writing)).length, 5000);
     assert.equal(await ended, 0);
+  });
+
+  it('tells its health and figures on the admin port', async () => {
+    const probe = createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    const port = (probe.address() as AddressInfo).port;
+    probe.close();
+    await once(probe, 'close');
+    const server = await Server.start('sqlite', { ADMIN_PORT: String(port) });
+    const api = await signedIn(server.url);
+    await api.resource('users').list();
+    const admin = `http://127.0.0.1:${port}`;
+    for (const path of ['/healthz/live', '/healthz/ready', '/healthz/startup']) {
+      assert.equal((await fetch(admin + path)).status, 200, path);
+    }
+    const text = await (await fetch(`${admin}/metrics`)).text();
+    const value = (name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+    assert.equal(value('halcyon_http_requests_total\\{status="2xx"\\}'), 2);
+    assert.equal(value('halcyon_http_request_seconds_count'), 2);
+    assert.ok(value('halcyon_db_statements') > 0);
+    // Figures and health only; the API is not there.
+    assert.equal((await fetch(`${admin}/api/app:getInfo`)).status, 404);
+    assert.equal((await fetch(`${server.url}/metrics`)).status, 404);
+    await server.stop();
   });
 
   it('gives an account a new password from the command line', async () => {
