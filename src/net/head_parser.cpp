@@ -84,9 +84,10 @@ RequestReader::RequestReader(Request& request, size_t header_limit, size_t body_
 RequestReader::Progress RequestReader::feed(std::string_view bytes) {
   size_t used = 0;
   // RFC 9112, 2.2: an empty line before a request is no request.
-  if (head_bytes_ == 0) {
+  if (!started_) {
     while (used < bytes.size() && (bytes[used] == '\r' || bytes[used] == '\n')) ++used;
     if (used == bytes.size()) return {used, State::kMore};
+    started_ = true;
   }
   while (used < bytes.size()) {
     const std::string_view rest = bytes.substr(used);

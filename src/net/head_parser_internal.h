@@ -72,6 +72,7 @@ class RequestReader {
   RequestParser parser_;
   size_t header_limit_;
   size_t head_bytes_ = 0;  // used so far
+  bool started_ = false;   // a byte of the request has come
   bool in_target_ = false;
   boost::system::error_code error_;
 };
