@@ -74,6 +74,19 @@ std::size_t RequestParser::on_body_impl(string_view body, error_code&) {
   return body.size();
 }
 
+namespace {
+
+// `bytes` begin with the last chunk's head ("0"), and the end of the trailers is not there yet.
+bool is_unfinished_end(std::string_view bytes) {
+  if (bytes.starts_with("\r\n")) bytes.remove_prefix(2);
+  const size_t zeros = std::min(bytes.find_first_not_of('0'), bytes.size());
+  if (zeros == 0) return false;
+  const char next = zeros < bytes.size() ? bytes[zeros] : '\r';
+  return (next == '\r' || next == ';') && bytes.find("\r\n\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
 RequestReader::RequestReader(Request& request, size_t header_limit, size_t body_limit)
     : parser_(request), header_limit_(header_limit) {
   parser_.eager(true);
@@ -91,6 +104,12 @@ RequestReader::Progress RequestReader::feed(std::string_view bytes) {
   }
   while (used < bytes.size()) {
     const std::string_view rest = bytes.substr(used);
+    // Beast 1.81 stops the process (an assertion) when it is shown the last chunk with a part of
+    // the trailers, then one byte more. It sees them whole.
+    if (parser_.at_chunk_head() && is_unfinished_end(rest)) {
+      if (rest.size() > header_limit_) return refuse(used, http::error::header_limit);
+      break;
+    }
     boost::system::error_code error;
     const size_t taken = parser_.put(boost::asio::buffer(rest.data(), rest.size()), error);
     const bool was_head = !parser_.is_header_done();

@@ -19,6 +19,8 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
  public:
   explicit RequestParser(Request& request) : request_(request) {}
   bool expects_continue() const { return expects_continue_; }
+  // The next byte belongs to the head of a chunk (or to the line break before it).
+  bool at_chunk_head() const { return is_header_done() && chunked() && chunk_left_ == 0; }
 
  private:
   using error_code = boost::system::error_code;
@@ -32,8 +34,11 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   void on_header_impl(error_code& error) override;
   void on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code& error) override;
   std::size_t on_body_impl(string_view body, error_code& error) override;
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
-  std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code& error) override {
+  void on_chunk_header_impl(std::uint64_t size, string_view, error_code&) override {
+    chunk_left_ = size;
+  }
+  std::size_t on_chunk_body_impl(std::uint64_t left, string_view body, error_code& error) override {
+    chunk_left_ = left - body.size();
     return on_body_impl(body, error);
   }
   void on_finish_impl(error_code&) override {}
@@ -42,6 +47,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   bool head_done_ = false;
   bool expects_continue_ = false;
   bool has_length_ = false;
+  std::uint64_t chunk_left_ = 0;
   int hosts_ = 0;
   int encodings_ = 0;
   bool plain_chunked_ = false;  // "chunked" and nothing else

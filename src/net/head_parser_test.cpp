@@ -17,6 +17,14 @@ TEST(RequestReader, ThePiecesMakeNoDifference) {
            Case{"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
                 "3\r\nabc\r\n2\r\n\r\n\r\n0\r\nT: v\r\n\r\n",
                 "abc\r\n"},
+           // Data that looks like the end, and ends without data before them.
+           Case{"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "9\r\nab0\r\n0\r\nc\r\n0\r\n\r\n",
+                "ab0\r\n0\r\nc"},
+           Case{"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ""},
+           Case{"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "000;e=1\r\nT: v\r\nU: w\r\n\r\n",
+                ""},
            Case{"\r\n\r\nPOST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nb", "b"},
        }) {
     for (size_t cut = 0; cut <= c.bytes.size(); ++cut) {
