@@ -258,6 +258,7 @@ int App::admin_port() const { return impl_->admin ? impl_->admin->port() : 0; }
 void App::drain_and_stop() {
   if (std::exchange(impl_->stopped, true)) return;
   impl_->root->set_ready(false);
+  impl_->http->announce_drain();
   std::this_thread::sleep_for(impl_->config.milliseconds("SHUTDOWN_DELAY"));
   impl_->http->drain();
   if (!impl_->http->wait_idle(impl_->config.milliseconds("SHUTDOWN_TIMEOUT"))) {
