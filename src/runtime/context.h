@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace halcyon::runtime {
 
@@ -20,6 +21,9 @@ struct Context {
   int utc_offset_minutes = 0;          // X-Timezone, e.g. +08:00 -> 480
   std::string idempotency_key;         // Idempotency-Key, or empty
   std::atomic<bool> cancelled{false};  // the peer went away
+  // Messages of the bus that this request sent and that every member must have handled before it is
+  // answered (cluster/bus.h). Grows while the request runs.
+  mutable std::vector<int64_t> unconfirmed;
 
   Clock::duration remaining() const { return deadline - Clock::now(); }
   bool expired() const {
