@@ -299,8 +299,10 @@ Task<net::Response> Dispatcher::handle(net::Request& request) {
     co_return response;
   }
   if (path_of(request).ends_with(kHealthCheck)) {
+    const bool ready = !services_.ready || services_.ready();
+    response.status = ready ? 200 : 503;
     response.headers.set("Content-Type", "text/plain; charset=utf-8");
-    response.body = "ok";
+    response.body = ready ? "ok" : "unavailable";
     co_return response;
   }
   auto call = std::make_unique<Call>();

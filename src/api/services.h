@@ -30,6 +30,7 @@ struct Services {
   access::Access& access;
   data::Writer& writer;
   data::CountCache* counts = nullptr;
+  std::function<bool()> ready;  // what __health_check tells
 
   // A data call on behalf of the request's user.
   data::Call data_call(const Call& call) const;

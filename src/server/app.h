@@ -1,7 +1,7 @@
 // The composition root: makes every part from the configuration, in order, and takes them down
 // again.
 //
-//   TRY(auto app, App::open(config));        // database, model, accounts: migrated and loaded
+//   TRY(auto app, App::open(config, Purpose::kServe));   // database, model, accounts: migrated
 //   TRY_STATUS(app->listen());
 //   app->drain_and_stop();
 #pragma once
@@ -16,14 +16,20 @@ namespace halcyon::server {
 
 extern const std::string kVersion;
 
+enum class Purpose {
+  kServe,    // a member of the cluster that works on requests and jobs
+  kCommand,  // one command on the database, beside the servers
+};
+
 class App {
  public:
-  // Opens the database and brings its tables up to this version. From a plain thread (main).
-  static Result<std::unique_ptr<App>> open(const Config& config);
+  // Opens the database and brings its tables up to this version; to serve, also the admin port,
+  // before all else. From a plain thread (main).
+  static Result<std::unique_ptr<App>> open(const Config& config, Purpose purpose);
   ~App();
 
-  Status listen();
-  int port() const;
+  Status listen();         // takes up the work that WORKER_MODE gives it
+  int port() const;        // 0: it serves no HTTP
   int admin_port() const;  // 0: off
   // SIGTERM: unready at once, serves on for SHUTDOWN_DELAY, lets requests in flight finish.
   void drain_and_stop();

@@ -5,26 +5,9 @@
 #include "base/log.h"
 
 namespace halcyon::server {
-namespace {
-
-net::Response text(int status, std::string body, std::string type = "text/plain; charset=utf-8") {
-  net::Response response;
-  response.status = status;
-  response.headers.set("Content-Type", std::move(type));
-  response.body = std::move(body);
-  return response;
-}
-
-net::Response not_found() {
-  return text(404,
-              R"({"errors":[{"code":"NOT_FOUND","message":"There is nothing at this address."}]})",
-              "application/json; charset=utf-8");
-}
-
-}  // namespace
-
-HttpRoot::HttpRoot(api::Dispatcher& api, sql::Database& db, runtime::Metrics& metrics)
-    : api_(api), db_(db), metrics_(metrics) {
+HttpRoot::HttpRoot(api::Dispatcher& api, sql::Database& db, const Health& health,
+                   runtime::Metrics& metrics)
+    : api_(api), health_(health), metrics_(metrics) {
   for (size_t i = 0; i < by_class_.size(); ++i) {
     by_class_[i] = metrics.counter("halcyon_http_requests_total", "HTTP requests answered",
                                    {{"status", fmt::format("{}xx", i)}});
@@ -60,26 +43,14 @@ void HttpRoot::watch(const net::Server& server) {
         [](const net::ServerStats& s) { return s.shed; });
 }
 
-// Liveness is about this process alone; readiness needs the database (promise P10).
-Task<net::Response> HttpRoot::health(std::string_view path) {
-  if (path == "/healthz/live") co_return text(200, "ok");
-  if (path != "/healthz/ready" && path != "/healthz/startup") co_return not_found();
-  if (!ready_.load()) co_return text(503, "draining");
-  Context ctx;
-  ctx.deadline = runtime::Clock::now() + std::chrono::seconds(2);
-  Status reached = co_await db_.ping(ctx);
-  if (!reached) co_return text(503, "database unreachable");
-  co_return text(200, "ok");
-}
-
 Task<net::Response> HttpRoot::route(net::Request& request) {
   if (api_.is_api_path(request.path)) co_return co_await api_.handle(request);
-  if (request.path.starts_with("/healthz/")) co_return co_await health(request.path);
+  if (Health::is_health_path(request.path)) co_return health_.answer(request.path);
   if (request.path == "/") {
-    co_return text(
+    co_return plain_text(
         200, "Halcyon is running. The API is at /api/, its description at /api/swagger:get.\n");
   }
-  co_return not_found();
+  co_return nothing_here();
 }
 
 Task<net::Response> HttpRoot::handle(net::Request& request) {
@@ -97,12 +68,6 @@ Task<net::Response> HttpRoot::handle(net::Request& request) {
                          {"client", request.remote_address}});
   }
   co_return response;
-}
-
-Task<net::Response> HttpRoot::handle_admin(net::Request& request) {
-  if (request.path == "/metrics")
-    co_return text(200, metrics_.render(), "text/plain; version=0.0.4");
-  co_return co_await health(request.path);
 }
 
 }  // namespace halcyon::server

@@ -56,7 +56,7 @@ sigset_t block_signals() {
 int serve(const Config& config) {
   const sigset_t signals = block_signals();
   const auto started = std::chrono::steady_clock::now();
-  auto app = App::open(config);
+  auto app = App::open(config, Purpose::kServe);
   if (!app) return fail_with(app.error());
   if (auto status = (*app)->listen(); !status) return fail_with(status.error());
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - started;
@@ -77,7 +77,7 @@ int user(const Config& config, const std::string& username, const std::string& e
          std::string password) {
   const bool made = password.empty();
   if (made) password = base64_encode(random_bytes(12));
-  auto app = App::open(config);
+  auto app = App::open(config, Purpose::kCommand);
   if (!app) return fail_with(app.error());
   if (auto status = (*app)->create_or_reset_admin(username, email, password); !status)
     return fail_with(status.error());
@@ -127,7 +127,7 @@ int main_of(int argc, char** argv) {
   if (*serve_command) return serve(*config);
   if (*user_command) return user(*config, username, email, password);
   if (*migrate_command) {
-    auto app = App::open(*config);
+    auto app = App::open(*config, Purpose::kCommand);
     if (!app) return fail_with(app.error());
     std::cout << "The database is up to date.\n";
     return 0;
