@@ -69,6 +69,44 @@ TEST_P(TransactionTest, AnErrorRollsBack) {
   EXPECT_EQ(n_of(1), 0);
 }
 
+TEST_P(TransactionTest, TheStatementBeforeCommitIsPartOfIt) {
+  create_counters(2);
+  Status status = in_transaction([&](Transaction& tx) -> Task<Status> {
+    tx.before_commit(sql("UPDATE t SET n = n + 5 WHERE id = ?", {Value(2)}),
+                     [](Error error) { return error; });
+    CO_TRY_STATUS(co_await tx.run(ctx(), sql("UPDATE t SET n = 7 WHERE id = 1")));
+    co_return Status{};
+  });
+  ASSERT_TRUE(status) << why(status);
+  EXPECT_EQ(n_of(1), 7);
+  EXPECT_EQ(n_of(2), 5);
+}
+
+TEST_P(TransactionTest, WhenTheStatementBeforeCommitFailsNothingIsCommitted) {
+  create_counters(1);
+  for (int round = 0; round < 4; ++round) {  // also once the statement is prepared
+    bool committed = false;
+    int tries = 0;
+    Status status = in_transaction([&](Transaction& tx) -> Task<Status> {
+      ++tries;
+      tx.on_commit([&] { committed = true; });
+      tx.before_commit(sql("INSERT INTO t (id, n) VALUES (1, 1)"),
+                       [](Error error) { return Error(Code::kConflict, "EXPLAINED", error.id); });
+      CO_TRY_STATUS(co_await tx.run(ctx(), sql("UPDATE t SET n = 7 WHERE id = 1")));
+      co_return Status{};
+    });
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().id, "EXPLAINED");
+    EXPECT_EQ(status.error().message, "UNIQUE_VIOLATION");
+    EXPECT_FALSE(committed);
+    EXPECT_EQ(tries, 1);
+    EXPECT_EQ(n_of(1), 0);
+  }
+  EXPECT_EQ(db().stats().waiting, 0);
+  must("UPDATE t SET n = 3 WHERE id = 1");
+  EXPECT_EQ(n_of(1), 3);
+}
+
 TEST_P(TransactionTest, AnExceptionRollsBackAndTravels) {
   create_counters(1);
   EXPECT_THROW((void)in_transaction([&](Transaction& tx) -> Task<Status> {

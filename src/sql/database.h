@@ -64,6 +64,10 @@ class Transaction : public Executor {
  public:
   // Called after COMMIT succeeded; not called on rollback. In order of registration.
   virtual void on_commit(std::move_only_function<void()> action) = 0;
+  // The transaction's last statement, in one round trip with COMMIT where the driver can. When it
+  // fails nothing is committed, and in_transaction answers what `explain` makes of its error. At
+  // most one a transaction: a later call replaces an earlier one.
+  virtual void before_commit(Statement last, std::function<Error(Error)> explain) = 0;
 };
 
 struct PoolStats {

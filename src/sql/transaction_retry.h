@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "runtime/context.h"
 #include "runtime/task.h"
+#include "sql/dialect.h"
 
 namespace halcyon::sql {
 
@@ -27,6 +28,12 @@ struct Attempt {
   bool may_retry = false;  // nothing was committed, and the cause passes
   Attempt() = default;
   Attempt(Status s, bool retry) : status(std::move(s)), may_retry(retry) {}
+};
+
+// What Transaction::before_commit was given.
+struct LastStatement {
+  Statement statement;
+  std::function<Error(Error)> explain;
 };
 
 // Conflicts between transactions: SERIALIZATION_FAILURE and DEADLOCK.

@@ -93,6 +93,16 @@ class MysqlDatabase::Tx final : public Transaction {
   void on_commit(std::move_only_function<void()> action) override {
     actions_.push_back(std::move(action));
   }
+  void before_commit(Statement last, std::function<Error(Error)> explain) override {
+    last_.emplace(LastStatement{std::move(last), std::move(explain)});
+  }
+  // Runs the statement that goes before COMMIT.
+  Task<Status> run_last(const Context& ctx) {
+    if (!last_) co_return Status{};
+    auto rows = co_await run(ctx, last_->statement);
+    if (!rows) co_return fail(last_->explain(std::move(rows).error()));
+    co_return Status{};
+  }
 
   Task<Status> finish(const Context& ctx, bool commit) {
     if (!begun_ || (!commit && connection_.broken())) co_return Status{};
@@ -111,6 +121,7 @@ class MysqlDatabase::Tx final : public Transaction {
   MysqlDatabase& db_;
   Connection& connection_;
   bool begun_ = false;
+  std::optional<LastStatement> last_;
   std::optional<Error> failure_;  // of the first statement that failed
   std::vector<std::move_only_function<void()>> actions_;
 };
@@ -170,6 +181,7 @@ Task<Attempt> MysqlDatabase::attempt(const Context& ctx, const Body& body) {
   if (status && !thrown && ctx.expired()) {
     status = fail(database_error("DATABASE_TIMEOUT", "the deadline passed before COMMIT"));
   }
+  if (status && !thrown) status = co_await tx.run_last(ctx);
   if (!status || thrown) {
     // Within its own time: the context's may be over. A connection that does not answer is closed,
     // which rolls back as well.

@@ -177,7 +177,12 @@ class PostgresDatabase::Tx final : public Transaction {
     actions_.push_back(std::move(action));
   }
 
+  void before_commit(Statement last, std::function<Error(Error)> explain) override {
+    last_.emplace(LastStatement{std::move(last), std::move(explain)});
+  }
+
   Task<Attempt> finish(const Context& ctx, bool commit) {
+    if (commit && last_) co_return co_await commit_after_last(ctx);
     if (!begun_) co_return Attempt();
     Statement statement;
     statement.text = commit ? "COMMIT" : "ROLLBACK";
@@ -198,6 +203,32 @@ class PostgresDatabase::Tx final : public Transaction {
   std::vector<std::move_only_function<void()>>& actions() { return actions_; }
 
  private:
+  // The last statement and COMMIT in one packet: when the first fails, the server skips the second.
+  Task<Attempt> commit_after_last(const Context& ctx) {
+    const Statement& last = last_->statement;
+    db_.core_->statements.fetch_add(1, std::memory_order_relaxed);
+    Statement end;
+    end.text = "COMMIT";
+    end.is_write = true;
+    Pool::Companion first(last, ctx);
+    first.typed_text = db_.core_->typed_texts.contains(last.text);
+    Pool::Call call(end, ctx);
+    call.one_way = true;
+    co_await lease_.execute(call, !std::exchange(begun_, true), &first);
+    if (call.outcome == Outcome::kAnswered) co_return Attempt();
+    // COMMIT was sent and nothing came back: whatever became of the first, this may have happened.
+    if (call.outcome == Outcome::kUnknown) co_return Attempt(fail(std::move(call.error)), false);
+    if (first.outcome == Outcome::kAnswered) {
+      bool again = call.outcome == Outcome::kNotExecuted || is_transient(call.error);
+      co_return Attempt(fail(std::move(call.error)), again);
+    }
+    bool again = first.outcome == Outcome::kNotExecuted || first.outcome == Outcome::kStale ||
+                 db_.core_->wants_typed_text(first) || is_transient(first.error);
+    again = again && first.outcome != Outcome::kTimeout;
+    Error error = again ? std::move(first.error) : last_->explain(std::move(first.error));
+    co_return Attempt(fail(std::move(error)), again);
+  }
+
   std::unexpected<Error> refuse(Error error, bool may_retry) {
     failure_ = std::move(error);
     may_retry_ = may_retry;
@@ -207,6 +238,7 @@ class PostgresDatabase::Tx final : public Transaction {
   PostgresDatabase& db_;
   Pool::Lease& lease_;
   bool begun_ = false, may_retry_ = false;
+  std::optional<LastStatement> last_;
   std::optional<Error> failure_;  // of the first statement that failed
   std::vector<std::move_only_function<void()>> actions_;
 };
@@ -235,7 +267,15 @@ Task<Attempt> PostgresDatabase::attempt(const Context& ctx, const Body& body) {
     co_return Attempt(std::move(status), tx.failure() && tx.may_retry());
   }
   Attempt committed = co_await tx.finish(ctx, true);
-  if (!committed.status) co_return committed;
+  if (!committed.status) {
+    // Not committed for all that is known: without a clean end the pool would close the connection.
+    if (committed.status.error().id != "DATABASE_COMMIT_UNKNOWN") {
+      Context patience;
+      patience.deadline = Clock::now() + std::chrono::seconds(2);
+      (void)co_await tx.finish(patience, false);
+    }
+    co_return committed;
+  }
   *lease = Pool::Lease();  // others may have the connection while the actions run
   for (auto& action : tx.actions()) action();
   co_return Attempt();

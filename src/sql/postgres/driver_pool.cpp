@@ -19,7 +19,11 @@ void Pool::Execution::await_suspend(std::coroutine_handle<> handle) {
     keep->tidy();
     keep->send_begin();
   }
-  keep->send(call);
+  if (before != nullptr && !keep->send(*before)) {
+    keep->skip(call, before->error);
+  } else {
+    keep->send(call);
+  }
   keep->sync();
   keep->flush();
 }

@@ -30,10 +30,20 @@ class Pool : public std::enable_shared_from_this<Pool> {
     void finished() override { waiting.resume(); }
     std::coroutine_handle<> waiting;
   };
+  // A statement that goes out together with the one behind it, whose end is waited for.
+  struct Companion final : Session::Call {
+    Companion(const Statement& s, const Context& c) {
+      statement = &s;
+      ctx = &c;
+      in_transaction = true;
+    }
+    void finished() override {}
+  };
   struct Execution {
     Session& session;
     Call& call;
     bool begin;
+    Companion* before = nullptr;
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> handle);
     void await_resume() const noexcept {}
@@ -47,7 +57,10 @@ class Pool : public std::enable_shared_from_this<Pool> {
     Lease& operator=(Lease&& other) noexcept;
     ~Lease();
     // `begin`: starts a transaction with it.
-    Execution execute(Call& call, bool begin = false) { return Execution{*session_, call, begin}; }
+    // `before`: goes out first; when it fails `call` is not executed.
+    Execution execute(Call& call, bool begin = false, Companion* before = nullptr) {
+      return Execution{*session_, call, begin, before};
+    }
 
    private:
     std::shared_ptr<Pool> pool_;

@@ -85,21 +85,24 @@ void Session::pop() {
   ++popped_;
 }
 
-void Session::send(Call& call) {
+bool Session::send(Call& call) {
   call.settled = call.given_up = false;
   if (lost()) {
     settle(call, Outcome::kNotExecuted,
            database_error("DATABASE_UNAVAILABLE", "the connection is closed"));
-    return finish(&call);
+    finish(&call);
+    return false;
   }
   if (Status encoded = parameters_.encode(call.statement->params, call.typed_text); !encoded) {
     settle(call, Outcome::kFailed, std::move(encoded).error());
-    return finish(&call);
+    finish(&call);
+    return false;
   }
   Seen& seen = look_up(call.statement->text);
   if (call.short_only && seen.slow_until != Time{} && Clock::now() < seen.slow_until) {
     settle(call, Outcome::kSlow);
-    return finish(&call);
+    finish(&call);
+    return false;
   }
   PGconn* pg = connection_.get();
   // What is run once needs no name.
@@ -117,6 +120,13 @@ void Session::send(Call& call) {
   ++calls_;
   unsynced_ = true;
   if (!sent) lose(database_error("DATABASE_UNAVAILABLE", PQerrorMessage(pg)));
+  return sent;
+}
+
+void Session::skip(Call& call, Error reason) {
+  call.settled = call.given_up = false;
+  settle(call, Outcome::kNotExecuted, std::move(reason));
+  finish(&call);
 }
 
 void Session::send_begin() {

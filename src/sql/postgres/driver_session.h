@@ -81,7 +81,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void attach(runtime::IoThread& io, Owner* owner);
   void detach();
 
-  void send(Call& call);
+  // False when it could not even be sent: it finishes with the reason.
+  bool send(Call& call);
+  void skip(Call& call, Error reason);  // finishes it without sending
   void send_begin();
   void tidy();  // names the server may forget; not within a transaction
   void sync();

@@ -137,11 +137,22 @@ class SqliteDatabase::Tx final : public Transaction {
   void on_commit(std::move_only_function<void()> action) override {
     actions_.push_back(std::move(action));
   }
+  void before_commit(Statement last, std::function<Error(Error)> explain) override {
+    last_.emplace(LastStatement{std::move(last), std::move(explain)});
+  }
+  // Runs the statement that goes before COMMIT.
+  Task<Status> run_last(const Context& ctx) {
+    if (!last_) co_return Status{};
+    auto rows = co_await run(ctx, last_->statement);
+    if (!rows) co_return fail(last_->explain(std::move(rows).error()));
+    co_return Status{};
+  }
 
   const std::optional<Error>& failure() const { return failure_; }
   std::vector<std::move_only_function<void()>>& actions() { return actions_; }
 
  private:
+  std::optional<LastStatement> last_;
   SqliteDatabase& db_;
   std::optional<Error> failure_;  // of the first statement that failed
   std::vector<std::move_only_function<void()>> actions_;
@@ -164,6 +175,7 @@ Task<Attempt> SqliteDatabase::attempt(const Context& ctx, const Body& body) {
   if (status && !thrown && ctx.expired()) {
     status = fail(database_error("DATABASE_TIMEOUT", "the deadline passed before COMMIT"));
   }
+  if (status && !thrown) status = co_await tx.run_last(ctx);
   bool commit = status && !thrown;
   Status finished = co_await writer_.finish(commit);
   writer_.release();
