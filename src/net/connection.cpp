@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/write.hpp>
+#include <random>
 #include <utility>
 
 #include "base/log.h"
@@ -93,16 +94,22 @@ void Connection::close() {
   socket_.close(ignored);
 }
 
-void Connection::drain() {
+void Connection::drain(std::chrono::milliseconds window) {
   if (phase_ == Phase::kUpgraded) {
-    if (end_websocket_) end_websocket_(false);
+    thread_local std::minstd_rand random(std::random_device{}());
+    std::uniform_int_distribution<int64_t> within(0, window.count());
+    const std::chrono::milliseconds delay(window.count() > 0 ? within(random) : 0);
+    local_.thread->after(delay, [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self && self->end_websocket_) self->end_websocket_(false);
+    });
   } else if (phase_ == Phase::kIdle) {
-    if (served_ > 0)
-      close();
-    else
-      expire_in(kDrainFirst);
+    expire_for_drain();
   }
 }
+
+// A client that was told nothing may be sending at this moment.
+void Connection::expire_for_drain() { expire_in(served_ > 0 ? options().drain_idle : kDrainFirst); }
 
 void Connection::expire_in(std::chrono::milliseconds limit) {
   expires_ = Clock::now() + limit;
@@ -198,10 +205,7 @@ Task<bool> Connection::read_request(Request& request) {
   const bool waits = begin_ == end_;
   phase_ = waits ? Phase::kIdle : Phase::kReading;
   expire_in(waits ? options().idle_timeout : options().header_timeout);
-  if (waits && server_->draining.load(std::memory_order_relaxed)) {
-    if (served_ > 0) co_return false;
-    expire_in(kDrainFirst);
-  }
+  if (waits && server_->draining.load(std::memory_order_relaxed)) expire_for_drain();
   while (true) {
     if (begin_ < end_) {
       if (phase_ == Phase::kIdle) {
@@ -262,7 +266,9 @@ Task<void> Connection::loop() {
     };
     std::optional<InFlight> in_flight(server_->in_flight);
     Response response;
-    if (in_flight->before >= static_cast<int64_t>(options().max_requests)) {
+    const bool never_shed =
+        !options().never_shed.empty() && request.path.starts_with(options().never_shed);
+    if (!never_shed && in_flight->before >= static_cast<int64_t>(options().max_requests)) {
       local_.shed.fetch_add(1, std::memory_order_relaxed);
       response = plain_error(503, "OVERLOADED", "The server is busy. Try again.");
       response.headers.set("Retry-After", "1");

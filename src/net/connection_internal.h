@@ -29,7 +29,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
              ServerThread& local);
 
   static runtime::Detached serve(std::shared_ptr<Connection> self);
-  void drain();  // closes it when no request is there or on its way
+  // Ends it when no request comes any more; a WebSocket at a random moment within `window`.
+  void drain(std::chrono::milliseconds window);
   void close();
 
  private:
@@ -38,6 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // -- time: one coarse timer a connection. A later limit costs nothing (the timer looks again when
   // it fires); only an earlier one sets the timer anew.
   void expire_in(std::chrono::milliseconds limit);
+  void expire_for_drain();
   void no_limit() { expires_ = Clock::time_point::max(); }
   void arm_timer();
   void on_timer();

@@ -28,6 +28,9 @@ using namespace std::chrono_literals;
 constexpr int kBacklog = 4096;
 constexpr auto kRetryAccept = 100ms;
 constexpr auto kStopTime = 5s;
+// Drain: WebSockets are told at this pace or slower, and then have a moment to answer.
+constexpr auto kPerWebSocket = 2ms;
+constexpr auto kFarewell = 1s;
 
 // A descriptor on its way to its owner.
 class Descriptor {
@@ -199,6 +202,13 @@ void Server::Shared::take(int fd, std::string address) {
     least->thread->post(std::move(begin));
 }
 
+Result<int> open_listening_socket(const ServerOptions& options) {
+  TRY(Descriptor socket, open_listener(options));
+  return socket.release();
+}
+
+int listening_port(int fd) { return port_of(fd); }
+
 Server::Server(runtime::IoPool& io, ServerOptions options, Handler handler)
     : shared_(std::make_shared<Shared>(io, std::move(options), std::move(handler))) {}
 
@@ -221,29 +231,35 @@ void Server::announce_drain() { shared_->announced = true; }
 void Server::drain() {
   Shared& shared = *shared_;
   if (shared.draining.exchange(true)) return;
-  // Closing the socket resets the clients in its queue, so they are taken in first. A shared
-  // socket's queue lives on with the other processes.
+  // Closing the socket resets the clients in its queue, so they are taken in first; those of a
+  // shared socket too, since the other processes may be about to close theirs.
   shared.io.thread(0).post([s = shared_] {
     if (!s->listener || !s->listener->is_open()) return;
-    if (s->options.inherited_fd < 0) s->accept_all();
+    s->accept_all();
     ErrorCode ignored;
     s->listener->close(ignored);
   });
+  const auto window = std::min(shared.options.websocket_spread,
+                               shared.total(&ServerThread::websockets) * kPerWebSocket);
+  shared.websockets_told = runtime::Clock::now() + window + kFarewell;
   for (auto& local : shared.threads) {
-    local->thread->post([s = shared_, l = local.get()] {
-      for (auto& connection : l->connections) connection->drain();
+    local->thread->post([s = shared_, l = local.get(), window] {
+      for (auto& connection : l->connections) connection->drain(window);
     });
   }
 }
 
-bool Server::wait_idle(std::chrono::milliseconds limit) {
+bool Server::wait_idle(std::chrono::milliseconds limit, const std::function<bool()>& hurry) {
   const auto until = runtime::Clock::now() + limit;
   const auto busy = [this] {
-    return shared_->total(&ServerThread::count) - shared_->total(&ServerThread::websockets) -
-           shared_->total(&ServerThread::lingering);
+    const int64_t all =
+        shared_->total(&ServerThread::count) - shared_->total(&ServerThread::lingering);
+    // A peer that does not answer our farewell is not waited for.
+    const bool told = runtime::Clock::now() >= shared_->websockets_told;
+    return told ? all - shared_->total(&ServerThread::websockets) : all;
   };
   while (busy() > 0) {
-    if (runtime::Clock::now() >= until) return false;
+    if (runtime::Clock::now() >= until || (hurry && hurry())) return false;
     std::this_thread::sleep_for(2ms);
   }
   return true;

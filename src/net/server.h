@@ -4,7 +4,7 @@
 //   CO_TRY_STATUS / TRY_STATUS(server.listen());
 //   ... server.port() ...
 //   server.announce_drain();              // answers say "Connection: close"
-//   server.drain();                       // no new connections, idle ones are closed
+//   server.drain();                       // no new connections, idle ones end soon
 //   server.wait_idle(10s);                // what is in flight finishes
 //   server.stop();
 //
@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -38,6 +39,14 @@ struct ServerOptions {
   std::chrono::milliseconds idle_timeout{75'000};    // between requests; longer than a balancer's
   size_t max_connections = 10'000;                   // more are told 503 and closed
   size_t max_requests = 1'000;                       // in flight; more are answered 503 at once
+  // Requests whose path begins with it are answered however many are in flight; empty: none.
+  std::string never_shed;
+  // When the server drains: what an idle connection gets to send one more request, which is
+  // answered with "Connection: close". Closing it at once would meet requests on their way.
+  std::chrono::milliseconds drain_idle{1'000};
+  // When the server drains: WebSockets are told to come back elsewhere at random moments within
+  // this time (or less when they are few), so that they do not all come at once.
+  std::chrono::milliseconds websocket_spread{7'500};
   size_t websocket_message_limit = 1024 * 1024;
   bool gzip = true;
   ServerOptions() = default;
@@ -50,6 +59,11 @@ struct ServerStats {
   int64_t requests = 0, shed = 0;  // since the start
 };
 
+// A listening socket on options.host and port, for ServerOptions::inherited_fd of several servers
+// or processes; closed on exec. The caller owns it. Error LISTEN_FAILED.
+Result<int> open_listening_socket(const ServerOptions& options);
+int listening_port(int fd);
+
 class Server {
  public:
   Server(runtime::IoPool& io, ServerOptions options, Handler handler);
@@ -59,11 +73,13 @@ class Server {
   int port() const;
   // Answers say "Connection: close" from now on, so that clients go elsewhere of their own accord.
   void announce_drain();
-  // Accepts what waits in the socket's queue, then nothing more; closes idle connections, tells
-  // WebSockets to come back elsewhere (1012). Requests that have begun are finished.
+  // Accepts what waits in the socket's queue, then nothing more; lets idle connections send one
+  // more request or end, tells WebSockets to come back elsewhere (1012). Requests that have begun
+  // are finished.
   void drain();
-  // After drain(): true when the last request is answered, within `limit`. From a plain thread.
-  bool wait_idle(std::chrono::milliseconds limit);
+  // After drain(): true when the last request is answered and all have been told, within `limit`.
+  // From a plain thread. `hurry`: asked now and then; true ends the wait.
+  bool wait_idle(std::chrono::milliseconds limit, const std::function<bool()>& hurry = {});
   void stop();  // closes everything, waits a little for handlers; from a plain thread, idempotent
   ServerStats stats() const;
 

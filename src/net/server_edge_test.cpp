@@ -249,6 +249,21 @@ TEST_F(ServerEdgeTest, ADrainWaitsForRequestsOnTheirWay) {
   EXPECT_TRUE(server->wait_idle(5s));
 }
 
+TEST_F(ServerEdgeTest, AnIdleConnectionMaySendOneMoreRequestAfterTheDrain) {
+  start();
+  PlainClient idle(server->port());
+  idle.say("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n");
+  idle.hear_answer();
+  while (server->stats().requests_in_flight != 0) std::this_thread::yield();
+  server->drain();
+  EXPECT_FALSE(server->wait_idle(20ms));
+  idle.say("GET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string last = idle.hear_all();
+  EXPECT_NE(last.find("Connection: close"), std::string::npos);
+  EXPECT_TRUE(last.ends_with("GET|/2|||"));
+  EXPECT_TRUE(server->wait_idle(500ms));
+}
+
 TEST_F(ServerEdgeTest, StopEndsWhatIsInFlight) {
   start();
   PlainClient client(server->port()), idle(server->port());

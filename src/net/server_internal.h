@@ -11,6 +11,7 @@
 
 #include "net/server.h"
 #include "net/websocket_internal.h"
+#include "runtime/context.h"
 
 namespace halcyon::net {
 
@@ -36,7 +37,7 @@ struct Server::Shared : std::enable_shared_from_this<Server::Shared> {
   std::vector<std::unique_ptr<ServerThread>> threads;  // as many as the pool has
   std::optional<boost::asio::posix::basic_stream_descriptor<Executor>> listener;  // first thread's
   int port = 0;
-  bool inherited = false;
+  runtime::Clock::time_point websockets_told{};  // set by drain, read by the same thread
   std::atomic<bool> announced{false}, draining{false}, stopped{false};
   std::atomic<int64_t> in_flight{0};
 

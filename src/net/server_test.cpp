@@ -168,19 +168,24 @@ TEST_F(ServerTest, StreamsInChunks) {
 TEST_F(ServerTest, ShedsAboveTheLimitBeforeTheWorkIsBegun) {
   ServerOptions options;
   options.max_requests = 1;
+  options.never_shed = "/healthz/";
   start(options);
-  PlainClient first(server->port()), second(server->port());
+  PlainClient first(server->port()), second(server->port()), probe(server->port());
   first.say("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
   while (server->stats().requests_in_flight == 0) std::this_thread::yield();
   second.say("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
   const std::string shed = second.hear_answer();
   EXPECT_TRUE(shed.starts_with("HTTP/1.1 503")) << shed;
   EXPECT_NE(shed.find("Retry-After: 1"), std::string::npos);
+  probe.say("GET /healthz/live HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(probe.hear_answer().starts_with("HTTP/1.1 200"));
   EXPECT_TRUE(first.hear_answer().ends_with("GET /slow []"));
 }
 
 TEST_F(ServerTest, DrainFinishesWhatIsInFlightAndClosesTheRest) {
-  start();
+  ServerOptions options;
+  options.drain_idle = 20ms;
+  start(options);
   PlainClient busy(server->port()), idle(server->port());
   idle.say("GET /once HTTP/1.1\r\nHost: x\r\n\r\n");
   idle.hear_answer();

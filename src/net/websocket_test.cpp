@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
+#include <vector>
 
 #include "net/server.h"
 #include "net/testing.h"
+#include "runtime/context.h"
 
 namespace halcyon::net {
 namespace {
@@ -104,6 +107,33 @@ TEST_F(WebSocketTest, ADrainSaysToComeBackElsewhere) {
   server->drain();
   EXPECT_TRUE(server->wait_idle(5s));  // they do not hold it up
   EXPECT_NE(client->hear_until("restarts.").find(close_code(1012)), std::string::npos);
+}
+
+TEST_F(WebSocketTest, ADrainSpreadsTheFarewellsOfMany) {
+  constexpr int kClients = 100;
+  std::vector<std::unique_ptr<PlainClient>> clients;
+  for (int i = 0; i < kClients; ++i) clients.push_back(open());
+  while (server->stats().websockets != kClients) std::this_thread::yield();
+  server->drain();
+  // 2 ms each at least: half of them are told well before the last one.
+  std::atomic<int> told_early{0};
+  const auto middle = runtime::Clock::now() + 100ms;
+  {
+    std::vector<std::jthread> readers;
+    for (auto& client : clients) {
+      readers.emplace_back([&] {
+        EXPECT_NE(client->hear_until("restarts.").find(close_code(1012)), std::string::npos);
+        if (runtime::Clock::now() < middle) ++told_early;
+        client->say(frame(8, close_code(1012)));
+        client->hear_all();
+        client.reset();
+      });
+    }
+  }
+  EXPECT_TRUE(server->wait_idle(5s));
+  EXPECT_EQ(server->stats().websockets, 0);
+  EXPECT_GT(told_early, 10);
+  EXPECT_LT(told_early, 90);
 }
 
 TEST_F(WebSocketTest, StopEndsThemAtOnce) {

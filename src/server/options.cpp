@@ -99,6 +99,10 @@ net::ServerOptions http_options(const Config& config) {
   o.idle_timeout = config.milliseconds("HTTP_IDLE_TIMEOUT");
   o.max_connections = static_cast<size_t>(config.number("HTTP_MAX_CONNECTIONS"));
   o.max_requests = static_cast<size_t>(config.number("HTTP_MAX_REQUESTS"));
+  o.never_shed = "/healthz/";
+  o.drain_idle = config.milliseconds("SHUTDOWN_IDLE");
+  o.websocket_spread = std::min(config.milliseconds("SHUTDOWN_WEBSOCKET_SPREAD"),
+                                config.milliseconds("SHUTDOWN_TIMEOUT") / 2);
   return o;
 }
 
