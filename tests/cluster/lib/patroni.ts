@@ -113,7 +113,7 @@ export class Patroni implements Database {
     return fresh;
   }
   /** Waits until a synchronous standby is there, so that the next failover loses nothing. */
-  async synchronous(ms = 30_000): Promise<void> {
+  async synchronous(ms = 90_000): Promise<void> {
     await until('a synchronous standby', ms, async () => {
       const leader = await this.leader();
       const standbys = await leader.query("SELECT 1 FROM pg_stat_replication WHERE sync_state IN ('sync','quorum') AND state = 'streaming'", 'postgres');

@@ -1,4 +1,4 @@
-// A scenario of issue size: its seed, its time limit, its clean-up and its line of figures.
+// A scenario of the cluster tests: its seed, its time limit, its clean-up and its line of figures.
 //
 //   scenario('replicas killed under load', { limit: 120 }, async (run) => {
 //     const database = await Postgres.start(run.scope);

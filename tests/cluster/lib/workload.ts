@@ -142,8 +142,9 @@ export class Workload {
         else if (Number(found[0][2]) !== known.n) note(verdict, 'lost', `record ${known.token} holds ${found[0][2]}, acknowledged ${known.n}`);
         byToken.delete(known.token);
       }
-      for (const token of worker.destroyed) {
-        if (byToken.has(token)) note(verdict, 'lost', `record ${token} is there after its acknowledged destroy`);
+      for (const { token, id } of worker.destroyed) {
+        // Another id: its create was applied twice, and one of the two was destroyed.
+        for (const row of byToken.get(token) ?? []) note(verdict, row[0] === String(id) ? 'lost' : 'twice', `record ${token} is there after its acknowledged destroy`);
         byToken.delete(token);
       }
       for (const token of worker.unsure) {
@@ -177,7 +178,7 @@ export class Workload {
 /** One client's operations and what it knows. */
 class Worker {
   readonly live = new Map<string, Known>();
-  readonly destroyed: string[] = [];
+  readonly destroyed: Known[] = [];
   readonly unsure = new Set<string>(); // a write of it failed: it may have happened or not
   readonly transfers = new Map<string, boolean>(); // token -> acknowledged
   counter: Known = { id: 0, token: '', n: 0 };
@@ -265,7 +266,7 @@ class Worker {
     if (!succeeded(answer.status)) return this.forget(known);
     if (answer.body.data !== 1) this.history.contradiction(`destroy of ${known.token} answered ${JSON.stringify(answer.body.data)}`);
     this.live.delete(known.token);
-    this.destroyed.push(known.token);
+    this.destroyed.push(known);
   }
 
   private async transfer(): Promise<void> {

@@ -1,0 +1,65 @@
+// Scenario 3 (promises P7, P9): replicas are restarted one after the other, the supervisor replaces its workers on
+// SIGHUP by the binary on disk, version N becomes N+1, all under load, and no client notices.
+import assert from 'node:assert/strict';
+import { copyFileSync, readlinkSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { command, pause, until } from './lib/scope.ts';
+import { MariaDb, Postgres } from './lib/databases.ts';
+import { binary } from './lib/replica.ts';
+import { long, scenario } from './lib/scenario.ts';
+import { startSystem } from './lib/system.ts';
+
+const rounds = long ? 15 : 1;
+
+for (const Server of [Postgres, MariaDb]) {
+  scenario(`3 rolling restart, ${Server === Postgres ? 'PostgreSQL' : 'MariaDB'}`, { limit: 90 }, async (run) => {
+    const database = await Server.start(run.scope);
+    const { replicas, load } = await startSystem(run, database, { env: { SHUTDOWN_DELAY: '500ms' } });
+    await load.start();
+    const drains: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      for (const replica of replicas) {
+        await pause(run.random.between(200, 800));
+        const asked = performance.now();
+        await replica.drain();
+        drains.push(Math.round(performance.now() - asked));
+        await replica.restart();
+      }
+    }
+    await pause(500);
+    await run.conclude(load, database, replicas, { restarts: drains.length, longestDrain: Math.max(...drains) });
+  });
+}
+
+async function workers(supervisor: number): Promise<number[]> {
+  const out = await command('ps', ['-o', 'pid=', '--ppid', String(supervisor)]).catch(() => '');
+  return out.split('\n').map(Number).filter((pid) => pid > 0);
+}
+
+scenario('3 upgrade by SIGHUP', { limit: 90 }, async (run) => {
+  const database = await Postgres.start(run.scope);
+  // Two machines, each with a supervisor and two workers; the binary on disk is replaced under them.
+  const disk = join(run.scope.folder, 'halcyon');
+  copyFileSync(binary, disk);
+  const { replicas, load } = await startSystem(run, database, { replicas: 2, binary: disk, env: { CLUSTER_MODE: '2', ADMIN_PORT: '0', SHUTDOWN_DELAY: '200ms' } });
+  await load.start();
+  const took: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await pause(run.random.between(300, 900));
+    copyFileSync(binary, `${disk}.new`);
+    renameSync(`${disk}.new`, disk);
+    for (const replica of replicas) {
+      const before = await workers(replica.process.pid);
+      assert.ok(before.length >= 2, `workers of ${replica.name}: ${before}`);
+      const asked = performance.now();
+      replica.process.signal('SIGHUP');
+      await until('all workers are new', 60_000, async () => {
+        const now = await workers(replica.process.pid);
+        return now.length >= 2 && now.every((pid) => !before.includes(pid) && readlinkSync(`/proc/${pid}/exe`) === disk);
+      });
+      took.push(Math.round(performance.now() - asked));
+    }
+  }
+  await pause(500);
+  await run.conclude(load, database, replicas, { upgrades: took.length, longestUpgrade: Math.max(...took) });
+});
