@@ -18,6 +18,5 @@ export async function startSystem(run: Run, database: Database, options: Replica
   await startAll(replicas);
   const nginx = await Nginx.start(run.scope, replicas);
   const load = await Workload.prepare(() => nginx.url, await signIn(nginx.url), run.random);
-  if (process.env.TMP_RESTART) for (const one of replicas) { await one.kill(); await one.restart(); }
   return { replicas, nginx, load };
 }
