@@ -1,4 +1,7 @@
 // create_records: a batch of new records of one collection.
+#include <algorithm>
+
+#include "data/read/filter.h"
 #include "data/write/links.h"
 #include "data/write/save.h"
 #include "data/write/tree.h"
@@ -59,6 +62,45 @@ Task<Status> insert_batch(Session& session, const Collection& collection,
   co_return co_await insert_rows(session, collection, stored, answer);
 }
 
+// A record made may not lie outside what the role may create; looked up, since a scope may ask for
+// related records or values the server makes.
+Task<Status> check_create_scope(Session& session, const Collection& collection, const Grant& grant,
+                                const std::vector<Row>& rows) {
+  if (grant.scope.is_null() || rows.empty()) co_return Status{};
+  CO_TRY(const auto keys, identity(collection));
+  std::vector<std::string> names;
+  for (const Field* key : keys) names.push_back(key->name);
+  Target target;
+  target.collection = &collection;
+  StringMap<bool> inside;  // by what tells rows apart; a filterByTk need not be unique
+  for (size_t from = 0; from < rows.size(); from += kChunk) {
+    json::Array chunk;
+    for (size_t i = from; i < std::min(rows.size(), from + kChunk); ++i) {
+      chunk.push_back(key_json(collection, rows[i]));
+    }
+    Params params;
+    params.filter_by_tk = std::move(chunk);
+    CO_TRY(const sql::Select select,
+           plan_matching_rows(session.call, target, params, "create", names));
+    CO_TRY(const sql::Rows found, co_await session.tx().run(
+                                      session.call.ctx,
+                                      sql::render(select, session.tx().dialect())));
+    for (size_t i = 0; i < found.size(); ++i) {
+      Row row;
+      for (size_t k = 0; k < keys.size(); ++k) {
+        row.emplace(keys[k]->name, cell_value(*keys[k], found.cell(i, k)));
+      }
+      inside.emplace(identity_text(collection, row), true);
+    }
+  }
+  const bool all = std::ranges::all_of(
+      rows, [&](const Row& row) { return inside.contains(identity_text(collection, row)); });
+  if (all) co_return Status{};
+  co_return fail(Error(Code::kPermissionDenied, "OUT_OF_SCOPE",
+                       "Your role may not create such a record of \"" + collection.name + "\".")
+                     .with_expected("values within the role's scope"));
+}
+
 Task<Status> tell_created(Session& session, const Collection& collection,
                           const std::vector<Row>& rows) {
   if (!session.has_listeners()) co_return Status{};
@@ -97,6 +139,7 @@ Task<Result<std::vector<Row>>> create_records(Session& session, const Collection
       CO_TRY_STATUS(co_await write_link(session, collection, stored[i], link, options.rules, true));
     }
   }
+  CO_TRY_STATUS(co_await check_create_scope(session, collection, grant, stored));
   co_return stored;
 }
 

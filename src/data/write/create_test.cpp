@@ -159,5 +159,29 @@ TEST_P(CreateTest, WhitelistAndBlacklist) {
   EXPECT_EQ(table("customers", {"name", "note"}), "\"Ann\" null\n\"Bob\" null\n");
 }
 
+TEST_P(CreateTest, RecordsMadeLieInTheScopeOfTheRole) {
+  create("customers", R"([{"name": "Ann", "level": 1}, {"name": "Bob", "level": 9}])");
+  permissions_.set("orders:create").scope = test::parse(R"({"customer.level.$lt": 5})");
+  permissions_.set("customers:create").scope = test::parse(R"({"level": 1})");
+  EXPECT_EQ(create("orders", R"({"title": "in", "customer": 1})").at("title"), "in");
+  const auto refused = [&](const char* collection, const char* text) {
+    return error_of(&Writer::create, on(collection), values(text));
+  };
+  EXPECT_EQ(refused("orders", R"({"title": "out", "customer": 2})"), "OUT_OF_SCOPE");
+  EXPECT_EQ(last_error_.code, Code::kPermissionDenied);
+  EXPECT_EQ(refused("orders", R"([{"title": "in", "customer": 1}, {"title": "out"}])"),
+            "OUT_OF_SCOPE");
+  // Nested records too; nothing of the refused write stays.
+  EXPECT_EQ(refused("orders", R"({"title": "x", "customer": {"name": "Cid", "level": 2}})"),
+            "OUT_OF_SCOPE");
+  EXPECT_EQ(refused("orders", R"({"title": "in2", "customer": {"name": "Dan", "level": 1}})"),
+            "ok");
+  Params upsert = values(R"({"name": "Eve", "level": 4})");
+  upsert.filter_keys = {"name"};
+  EXPECT_EQ(error_of(&Writer::first_or_create, on("customers"), upsert), "OUT_OF_SCOPE");
+  EXPECT_EQ(table("orders", {"title"}), "\"in\"\n\"in2\"\n");
+  EXPECT_EQ(table("customers", {"name"}), "\"Ann\"\n\"Bob\"\n\"Dan\"\n");
+}
+
 }  // namespace
 }  // namespace halcyon::data::write

@@ -142,6 +142,37 @@ std::optional<Decimal> read_decimal(std::string_view text) {
   return out;
 }
 
+std::string plain(const Decimal& number) {
+  const bool is_zero = number.whole.empty() &&
+                       number.fraction.find_first_not_of('0') == std::string::npos;
+  std::string text = number.negative && !is_zero ? "-" : "";
+  text += number.whole.empty() ? "0" : number.whole;
+  if (!number.fraction.empty()) text += "." + number.fraction;
+  return text;
+}
+
+// Exactly `scale` digits after the point, half away from zero as SQL rounds.
+void round_to(Decimal& number, size_t scale) {
+  if (number.fraction.size() <= scale) {
+    number.fraction.resize(scale, '0');
+    return;
+  }
+  const bool up = number.fraction[scale] >= '5';
+  number.fraction.resize(scale);
+  if (!up) return;
+  const auto carry = [](std::string& digits) {
+    for (size_t i = digits.size(); i-- > 0;) {
+      if (digits[i] != '9') {
+        ++digits[i];
+        return false;
+      }
+      digits[i] = '0';
+    }
+    return true;
+  };
+  if (carry(number.fraction) && carry(number.whole)) number.whole.insert(0, 1, '1');
+}
+
 class DecimalType final : public FieldType {
  public:
   std::string_view name() const override { return "decimal"; }
@@ -169,29 +200,54 @@ class DecimalType final : public FieldType {
   Result<sql::Value> parse(const Field& field, const json::Value& input,
                            const ValueContext&) const override {
     if (input.is_null()) return sql::Value(sql::Null{}, sql::Type::kDecimal);
-    std::string text;
-    if (input.is_string()) text = std::string(json::as_view(input));
-    if (input.is_number()) text = number_text(input);
-    auto number = read_decimal(text);
-    if (!number) return bad_value(field, "a decimal number", input);
+    TRY(Decimal number, read(field, input));
     const int precision = field.storage.precision, scale = field.storage.scale;
     if (precision > 0) {
-      if (number->whole.size() > static_cast<size_t>(precision - scale)) {
+      // Rounded here and not by the database: SQLite keeps text and would keep every digit.
+      round_to(number, static_cast<size_t>(scale));
+      if (number.whole.size() > static_cast<size_t>(precision - scale)) {
         return bad_value(
             field,
             fmt::format("a decimal with at most {} digits before the point", precision - scale),
             input);
       }
-      // More digits than the column keeps: the database rounds, as NocoBase's does.
     }
-    std::string plain = number->negative ? "-" : "";
-    plain += number->whole.empty() ? "0" : number->whole;
-    if (!number->fraction.empty()) plain += "." + number->fraction;
-    return sql::Value(std::move(plain), sql::Type::kDecimal);
+    return sql::Value(plain(number), sql::Type::kDecimal);
   }
-  void write(const Field&, sql::Cell cell, json::Writer& out) const override {
+  // Comparisons may name numbers the column cannot hold: compare as they are.
+  Result<sql::Value> parse_operand(const Field& field, const json::Value& input,
+                                   const ValueContext&) const override {
+    if (input.is_null()) return sql::Value(sql::Null{}, sql::Type::kDecimal);
+    TRY(Decimal number, read(field, input));
+    return sql::Value(plain(number), sql::Type::kDecimal);
+  }
+  // The same digits on every database: the column's scale, or without one no zeros at the end
+  // (MySQL pads to 30 places; SQLite has whatever text was written before).
+  void write(const Field& field, sql::Cell cell, json::Writer& out) const override {
     if (cell.is_null()) return out.null();
-    out.string(cell.text());
+    const std::string_view text = cell.text();
+    const size_t point = text.find('.');
+    const size_t places = point == std::string_view::npos ? 0 : text.size() - point - 1;
+    const auto scale = static_cast<size_t>(field.storage.scale);
+    if (field.storage.precision > 0 ? places == scale : places == 0) return out.string(text);
+    auto number = read_decimal(text);
+    if (!number) return out.string(text);
+    if (field.storage.precision > 0) {
+      round_to(*number, scale);
+    } else {
+      number->fraction.erase(number->fraction.find_last_not_of('0') + 1);
+    }
+    out.string(plain(*number));
+  }
+
+ private:
+  static Result<Decimal> read(const Field& field, const json::Value& input) {
+    std::string text;
+    if (input.is_string()) text = std::string(json::as_view(input));
+    if (input.is_number()) text = number_text(input);
+    auto number = read_decimal(text);
+    if (!number) return bad_value(field, "a decimal number", input);
+    return *std::move(number);
   }
 };
 
