@@ -37,7 +37,13 @@ json::Object seed_role(std::string_view name, std::string_view title, json::Arra
 
 Access::Access(sql::Database& db, schema::Catalog& catalog, data::Writer& writer,
                runtime::BlockingPool& hashing, Settings settings)
-    : impl_(std::make_unique<Impl>(db, catalog, writer, hashing, std::move(settings))) {}
+    : impl_(std::make_unique<Impl>(db, catalog, writer, hashing, std::move(settings))) {
+  Impl* impl = impl_.get();
+  catalog.on_change([impl](const Context& ctx, sql::Executor& tx, const schema::Snapshot& before,
+                           const schema::Snapshot& after) {
+    return impl->model_changed(ctx, tx, before, after);
+  });
+}
 Access::~Access() = default;
 data::ChangeListener& Access::listener() { return *impl_; }
 

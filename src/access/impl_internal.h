@@ -63,6 +63,10 @@ struct Access::Impl : data::ChangeListener {
   Task<Result<int64_t>> user_with_password(const Context& ctx, std::string account,
                                            std::string password);
 
+  // model_changes.cpp: field lists of roles follow the data model.
+  Task<Status> model_changed(const Context& ctx, sql::Executor& tx, const schema::Snapshot& before,
+                             const schema::Snapshot& after);
+
   // data::ChangeListener
   Task<Status> in_transaction(const data::Call& call, sql::Executor& tx,
                               const data::Change& change) override;

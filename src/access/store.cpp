@@ -37,8 +37,9 @@ data::Call Store::call_as(const data::Caller& caller, const Context& ctx, sql::E
   return call;
 }
 
-Task<Result<json::Array>> Store::find(const Context& ctx, std::string collection, Query query) {
-  const data::Call data_call = call(ctx);
+Task<Result<json::Array>> Store::find(const Context& ctx, std::string collection, Query query,
+                                      sql::Executor* tx) {
+  const data::Call data_call = call(ctx, tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;
@@ -81,8 +82,8 @@ Task<Result<json::Object>> Store::create(const Context& ctx, std::string collect
 }
 
 Task<Status> Store::update(const Context& ctx, std::string collection, json::Value filter,
-                           json::Object values) {
-  const data::Call data_call = call(ctx);
+                           json::Object values, sql::Executor* tx) {
+  const data::Call data_call = call(ctx, tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;
@@ -92,8 +93,9 @@ Task<Status> Store::update(const Context& ctx, std::string collection, json::Val
   co_return Status{};
 }
 
-Task<Status> Store::destroy(const Context& ctx, std::string collection, json::Value filter) {
-  const data::Call data_call = call(ctx);
+Task<Status> Store::destroy(const Context& ctx, std::string collection, json::Value filter,
+                            sql::Executor* tx) {
+  const data::Call data_call = call(ctx, tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;

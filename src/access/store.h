@@ -31,15 +31,17 @@ class Store {
     explicit Query(json::Value f, std::vector<std::string> a = {}, std::vector<std::string> s = {})
         : filter(std::move(f)), appends(std::move(a)), sort(std::move(s)) {}
   };
-  Task<Result<json::Array>> find(const Context& ctx, std::string collection, Query query);
+  Task<Result<json::Array>> find(const Context& ctx, std::string collection, Query query,
+                                 sql::Executor* tx = nullptr);
   Task<Result<std::optional<json::Object>>> find_one(const Context& ctx, std::string collection,
                                                      Query query);
   // The created record.
   Task<Result<json::Object>> create(const Context& ctx, std::string collection, json::Object values,
                                     sql::Executor* tx = nullptr, const data::Caller* as = nullptr);
   Task<Status> update(const Context& ctx, std::string collection, json::Value filter,
-                      json::Object values);
-  Task<Status> destroy(const Context& ctx, std::string collection, json::Value filter);
+                      json::Object values, sql::Executor* tx = nullptr);
+  Task<Status> destroy(const Context& ctx, std::string collection, json::Value filter,
+                       sql::Executor* tx = nullptr);
 
   // Plain columns of fields, hidden ones too, without types: for passwords and tokens.
   using Row = std::vector<std::optional<std::string>>;

@@ -125,6 +125,15 @@ Task<Status> Catalog::Impl::change(const Context& ctx, Mutation mutation) {
   co_return co_await change_in_steps(ctx, std::move(mutation));
 }
 
+Task<Status> Catalog::Impl::save(const Context& ctx, sql::Executor& tx, const Loaded& before,
+                                 const Loaded& after) const {
+  CO_TRY_STATUS(co_await Store::save(tx, ctx, *after.snapshot, before.stored, after.stored));
+  for (const ChangeHook& hook : hooks) {
+    CO_TRY_STATUS(co_await hook(ctx, tx, *before.snapshot, *after.snapshot));
+  }
+  co_return Status{};
+}
+
 Task<Status> Catalog::Impl::change_in_transaction(const Context& ctx, Mutation mutation) {
   std::shared_ptr<const Loaded> made;
   sql::Database::Body body = [&](sql::Transaction& tx) -> Task<Status> {
@@ -149,7 +158,7 @@ Task<Status> Catalog::Impl::change_attempt(const Context& ctx, sql::Executor& tx
   CO_TRY(auto steps, plan_steps(*before->snapshot, *after->snapshot));
   CO_TRY_STATUS(co_await check_steps(tx, ctx, steps));
   for (Step& step : steps) CO_TRY_STATUS(co_await run_step(tx, ctx, std::move(step)));
-  CO_TRY_STATUS(co_await Store::save(tx, ctx, *after->snapshot, before->stored, after->stored));
+  CO_TRY_STATUS(co_await save(ctx, tx, *before, *after));
   ++state.generation;
   CO_TRY_STATUS(co_await store.write(tx, ctx, state));
   made = std::move(after);
@@ -240,6 +249,8 @@ Task<Status> Catalog::Impl::refresh(const Context& ctx) {
 Catalog::Catalog(sql::Database& db, Settings settings, std::vector<json::Object> builtin)
     : impl_(std::make_unique<Impl>(db, std::move(settings), std::move(builtin))) {}
 Catalog::~Catalog() = default;
+
+void Catalog::on_change(ChangeHook hook) { impl_->hooks.push_back(std::move(hook)); }
 
 Task<Status> Catalog::install(const Context& ctx) { return impl_->install(ctx); }
 Task<Status> Catalog::refresh(const Context& ctx) { return impl_->refresh(ctx); }

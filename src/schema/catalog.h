@@ -12,6 +12,7 @@
 // Thread rule: snapshot() from any thread; changes are serialised inside.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,12 @@ class Catalog {
   // module.
   Catalog(sql::Database& db, Settings settings, std::vector<json::Object> builtin);
   ~Catalog();
+
+  // Called inside the transaction that stores a changed model, so that what other modules keep
+  // about collections and fields changes with it. An error undoes the change. Set before serving.
+  using ChangeHook = std::function<Task<Status>(const Context& ctx, sql::Executor& tx,
+                                                const Snapshot& before, const Snapshot& after)>;
+  void on_change(ChangeHook hook);
 
   // Creates or upgrades the meta tables and the built-in collections' tables; loads the model.
   // Idempotent and safe to run from several processes at once.

@@ -42,6 +42,7 @@ struct Catalog::Impl {
   Settings settings;
   std::vector<json::Object> builtin;
   Store store;
+  std::vector<ChangeHook> hooks;
 
   mutable std::mutex mutex;
   std::shared_ptr<const Loaded> loaded;  // guarded by mutex
@@ -69,6 +70,9 @@ struct Catalog::Impl {
   Result<std::shared_ptr<const Loaded>> apply(const Loaded& before, const Mutation& mutation,
                                               uint64_t generation) const;
 
+  // The rows of the new model and what hangs on them.
+  Task<Status> save(const Context& ctx, sql::Executor& tx, const Loaded& before,
+                    const Loaded& after) const;
   Task<Status> change_in_transaction(const Context& ctx, Mutation mutation);
   Task<Status> change_attempt(const Context& ctx, sql::Executor& tx, const Mutation& mutation,
                               std::shared_ptr<const Loaded>& made);

@@ -122,7 +122,7 @@ Task<Status> Catalog::Impl::finish_journal(const Context& ctx, const Loaded& bef
                                            const Loaded& after, State state) {
   ++state.generation;
   sql::Database::Body body = [&](sql::Transaction& tx) -> Task<Status> {
-    CO_TRY_STATUS(co_await Store::save(tx, ctx, *after.snapshot, before.stored, after.stored));
+    CO_TRY_STATUS(co_await save(ctx, tx, before, after));
     CO_TRY_STATUS(co_await store.write(tx, ctx, state));
     co_return co_await store.clear_journal(tx, ctx);
   };

@@ -82,9 +82,9 @@ Task<Status> check_create_scope(Session& session, const Collection& collection, 
     params.filter_by_tk = std::move(chunk);
     CO_TRY(const sql::Select select,
            plan_matching_rows(session.call, target, params, "create", names));
-    CO_TRY(const sql::Rows found, co_await session.tx().run(
-                                      session.call.ctx,
-                                      sql::render(select, session.tx().dialect())));
+    CO_TRY(
+        const sql::Rows found,
+        co_await session.tx().run(session.call.ctx, sql::render(select, session.tx().dialect())));
     for (size_t i = 0; i < found.size(); ++i) {
       Row row;
       for (size_t k = 0; k < keys.size(); ++k) {

@@ -143,8 +143,8 @@ std::optional<Decimal> read_decimal(std::string_view text) {
 }
 
 std::string plain(const Decimal& number) {
-  const bool is_zero = number.whole.empty() &&
-                       number.fraction.find_first_not_of('0') == std::string::npos;
+  const bool is_zero =
+      number.whole.empty() && number.fraction.find_first_not_of('0') == std::string::npos;
   std::string text = number.negative && !is_zero ? "-" : "";
   text += number.whole.empty() ? "0" : number.whole;
   if (!number.fraction.empty()) text += "." + number.fraction;
