@@ -263,6 +263,50 @@ void Builder::add_tree(Collection& collection) {
   }
 }
 
+// The path table, made by the server: no row of `collections`, not for roles' general rights.
+void Builder::add_tree_path(Collection& tree) {
+  const Field* parent = tree_parent(tree);
+  const Field* key = parent == nullptr ? nullptr : find(tree, parent->relation->target_key);
+  if (key == nullptr || find(tree_path_collection(tree.name)) != nullptr) return;
+  const auto key_column = [&](std::string_view name) {
+    json::Object column{{"name", name}, {"type", "bigInt"}, {"index", true}};
+    if (key->storage.type == sql::Type::kInt32) column["type"] = "integer";
+    if (key->storage.type == sql::Type::kUuid) {
+      column["type"] = "uuid";
+      column["autoFill"] = false;
+    }
+    if (key->storage.type == sql::Type::kText) {
+      column["type"] = "string";
+      if (key->storage.length > 0) column["length"] = key->storage.length;
+    }
+    return FieldDefinition{"", "", "", std::move(column)};
+  };
+  CollectionDefinition definition;
+  definition.builtin = true;
+  definition.options = {{"name", tree_path_collection(tree.name)},
+                        {"title", tree.title + " (paths)"},
+                        {"autoGenId", false},
+                        {"timestamps", false},
+                        {"hidden", true},
+                        {"treePathOf", tree.name}};
+  if (const json::Value* schema = json::find(tree.options, "schema")) {
+    definition.options["schema"] = *schema;
+  }
+  definition.fields.push_back(key_column("nodePk"));
+  definition.fields.push_back({"", "", "", {{"name", "path"}, {"type", "text"}}});
+  definition.fields.push_back(key_column("rootPk"));
+  add(definition);
+}
+
+void Builder::add_tree_paths() {
+  const size_t count = collections.size();
+  for (size_t i = 0; i < count; ++i) {
+    const std::shared_ptr<Collection> tree = collections[i];
+    if (!tree->tree || tree->is_view || tree->is_sql) continue;
+    add_tree_path(*tree);
+  }
+}
+
 // A default that is no value of the field would fail every create.
 void Builder::check_default(const Collection& collection, const Field& field) {
   const json::Value& value = field.default_value;
@@ -394,6 +438,7 @@ Build build_snapshot(const Settings& settings,
   std::set<std::string> tables;
   for (const CollectionDefinition& definition : definitions) builder.add(definition);
   builder.resolve_relations();
+  builder.add_tree_paths();
   auto snapshot = std::make_shared<Snapshot>();
   for (auto& collection : builder.collections) {
     builder.finish(*collection);

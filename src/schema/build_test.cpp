@@ -144,6 +144,11 @@ TEST(Build, MakesTreesOfCollections) {
   EXPECT_EQ(areas.find("parent")->relation->foreign_key, "parentId");
   EXPECT_EQ(areas.find("parent")->relation->on_delete, OnDelete::kCascade);
   EXPECT_EQ(areas.find("children")->relation->kind, RelationKind::kHasMany);
+  const Collection* paths = b.snapshot->find("main_areas_path");
+  ASSERT_NE(paths, nullptr);
+  EXPECT_TRUE(paths->builtin);
+  EXPECT_EQ(paths->fields.size(), 3u);
+  EXPECT_EQ(paths->find("nodePk")->storage.type, sql::Type::kInt64);
 }
 
 TEST(Build, IndexesKeysAndWhatIsAsked) {

@@ -27,6 +27,7 @@ struct Builder {
   Collection& add(const CollectionDefinition& definition);
   void finish(Collection& collection);
   void resolve_relations();
+  void add_tree_paths();
 
  private:
   void place_table(Collection& collection);
@@ -38,6 +39,7 @@ struct Builder {
                   bool create_only);
   void add_sort(Collection& collection);
   void add_tree(Collection& collection);
+  void add_tree_path(Collection& tree);
   void check_default(const Collection& collection, const Field& field);
   void add_indexes(Collection& collection);
   void add_index(Collection& collection, std::vector<std::string> names, bool unique,

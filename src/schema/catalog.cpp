@@ -19,7 +19,7 @@ namespace {
 
 // Grows when the form of the state tables or of built-in tables changes in ways the definitions do
 // not show.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 std::vector<json::Object> with_meta(std::vector<json::Object> builtin) {
   std::vector<json::Object> all = meta_collections();
@@ -221,6 +221,12 @@ Task<Status> Catalog::Impl::reconcile(sql::Executor& tx, const Context& ctx, con
     for (Step& step : plan_reconcile(*collection, info)) {
       CO_TRY_STATUS(co_await run_step(tx, ctx, std::move(step)));
     }
+  }
+  for (const auto& [name, collection] : model.collections) {
+    auto fill = only_meta ? std::nullopt : tree_fill_step(model, *collection);
+    if (!fill) continue;
+    CO_TRY(const bool whole, co_await has_all_tree_paths(tx, ctx, *fill));
+    if (!whole) CO_TRY_STATUS(co_await run_step(tx, ctx, *std::move(fill)));
   }
   co_return Status{};
 }

@@ -406,5 +406,35 @@ TEST_P(CatalogTest, TwoReplicasChangeTheModelAtOnce) {
 
 HALCYON_INSTANTIATE_DIALECTS(CatalogTest);
 
+TEST_P(CatalogTest, ATreeHasItsPathTable) {
+  const auto paths = [&] {
+    sql::Rows rows = must("SELECT path FROM main_areas_path ORDER BY path");
+    std::string text;
+    for (size_t i = 0; i < rows.size(); ++i) text += std::string(rows.cell(i, 0).text()) + " ";
+    return text;
+  };
+  // Rows from before the collection was a tree, one of them with a parent that does not exist.
+  make(R"({"name":"areas","fields":[{"name":"parentId","type":"bigInt"}]})");
+  const std::string& parent = collection("areas").find("parentId")->column;
+  const std::string q(1, on_mysql() ? '`' : '"');
+  for (const char* row : {"1, NULL", "2, 1", "3, 2", "4, 99"}) {
+    must("INSERT INTO areas (id, " + q + parent + q + ") VALUES (" + row + ")");
+  }
+  ASSERT_TRUE(
+      await(catalog().update_collection(ctx(), "areas", object(R"({"tree":"adjacencyList"})"))));
+  EXPECT_EQ(paths(), "/1 /1/2 /1/2/3 /4 ");
+
+  // A database from before the table was kept is filled at start.
+  must("DROP TABLE main_areas_path");
+  must("UPDATE halcyon_model SET fingerprint = 'old'");
+  auto again = open_catalog(db());
+  auto started = await(again->install(ctx()));
+  ASSERT_TRUE(started) << started.error().message << started.error().internal;
+  EXPECT_EQ(paths(), "/1 /1/2 /1/2/3 /4 ");
+
+  ASSERT_TRUE(await(again->destroy_collection(ctx(), "areas", false)));
+  EXPECT_FALSE(run("SELECT path FROM main_areas_path"));
+}
+
 }  // namespace
 }  // namespace halcyon::schema

@@ -24,6 +24,7 @@ enum class StepKind {
   kAddColumn,
   kCopyColumn,  // converts the values of `from` into the new column `to`
   kFillSort,    // numbers the rows that were there before the sort field
+  kFillTree,    // works out the paths of the rows of `tree`: key column `from`, parent column `to`
   kDropColumn,
   kRenameColumn,
   kAlterColumn,  // wider type, nullability, default: nothing to convert
@@ -37,6 +38,7 @@ struct Step {
   sql::TableSpec table;                       // as it is after the step
   sql::ColumnSpec from, to;                   // add, drop: `to`, `from`; rename: names
   sql::IndexSpec index;                       // create, drop
+  sql::TableSpec tree;                        // fill tree
   std::optional<Field> old_field, new_field;  // copy, fill
   bool destructive = false;                   // cannot be undone
   bool must_be_empty = false;                 // drop table before it is made anew with another key
@@ -48,6 +50,12 @@ std::optional<sql::Value> column_default(const Field& field);
 
 // Fields of one collection are the same when they have the same key, or else the same column.
 Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& after);
+// Works out the path table `paths` anew; nullopt: it belongs to no tree of the model.
+std::optional<Step> tree_fill_step(const Snapshot& model, const Collection& paths);
+// Do as many rows have a path as there are rows?
+Task<Result<bool>> has_all_tree_paths(sql::Executor& db, const Context& ctx, const Step& fill);
+Task<Status> fill_tree_paths(sql::Executor& db, const Context& ctx, const Step& fill);
+
 // Steps that make the real table fit the collection: only additions. `info` nullopt: no table yet.
 std::vector<Step> plan_reconcile(const Collection& collection,
                                  const std::optional<sql::TableInfo>& info);

@@ -124,6 +124,12 @@ class Snapshot {
   std::vector<Reference> references_to(std::string_view name) const;
 };
 
+// The belongsTo that leads to the parent record of a tree collection; nullptr: no tree.
+const Field* tree_parent(const Collection& collection);
+// Where a tree collection keeps the path of each record, as NocoBase does:
+// main_<collection>_path (nodePk, path "/1/4/9", rootPk).
+std::string tree_path_collection(std::string_view collection);
+
 // "options" for messages: 'collection "orders" has no field "x"' with code UNKNOWN_FIELD.
 Error unknown_field(const Collection& collection, std::string_view field);
 

@@ -326,6 +326,12 @@ Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& aft
     if (old == now.get()) continue;
     TRY_STATUS(TablePlan(*old, *now).make(safe, destructive));
   }
+  for (const auto& [name, now] : after.collections) {
+    if (before.find(name) != nullptr) continue;
+    auto fill = tree_fill_step(after, *now);
+    const Collection* tree = fill ? before.find(fill->collection) : nullptr;
+    if (tree != nullptr && has_table(*tree)) safe.push_back(*std::move(fill));
+  }
   for (const auto& [name, old] : before.collections) {
     if (!has_table(*old)) continue;
     const Collection* now = after.find(name);
@@ -335,6 +341,22 @@ Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& aft
   }
   for (Step& step : destructive) safe.push_back(std::move(step));
   return safe;
+}
+
+std::optional<Step> tree_fill_step(const Snapshot& model, const Collection& paths) {
+  const std::string name = json::get_string(paths.options, "treePathOf");
+  const Collection* tree = name.empty() ? nullptr : model.find(name);
+  const Field* parent = tree == nullptr ? nullptr : tree_parent(*tree);
+  if (parent == nullptr || !has_table(*tree)) return std::nullopt;
+  const Field* key = tree->find(parent->relation->target_key);
+  const Field* foreign_key = tree->find(parent->relation->foreign_key);
+  if (key == nullptr || foreign_key == nullptr) return std::nullopt;
+  Step fill = table_step(StepKind::kFillTree, *tree);
+  fill.tree = std::move(fill.table);
+  fill.table = table_spec(paths);
+  fill.from = column_spec(*key);
+  fill.to = column_spec(*foreign_key);
+  return fill;
 }
 
 std::vector<Step> plan_reconcile(const Collection& collection,

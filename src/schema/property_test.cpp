@@ -120,7 +120,8 @@ class PropertyTest : public testing::CatalogTest {
     for (const auto& [name, collection] : model->collections) {
       expected.push_back(collection->table);
       auto found = await(sql::describe_table(db(), ctx(), "", collection->table));
-      ASSERT_TRUE(found && *found) << when << ": no table for " << name;
+      ASSERT_TRUE(found) << when << ": " << found.error().message << " " << found.error().internal;
+      ASSERT_TRUE(*found) << when << ": no table for " << name;
       const sql::TableInfo& info = **found;
       std::vector<std::string> wanted, real;
       for (const Field& field : collection->fields) {

@@ -28,11 +28,7 @@ class LinkTest : public test::WriteTest {
         {"name": "title", "type": "string"},
         {"name": "lane", "type": "string"},
         {"name": "sort", "type": "sort", "scopeKey": "lane"}]},
-      {"name": "nodes", "tree": "adjacencyList", "fields": [{"name": "name", "type": "string"}]},
-      {"name": "main_nodes_path", "autoGenId": false, "timestamps": false, "fields": [
-        {"name": "nodePk", "type": "bigInt", "primaryKey": true},
-        {"name": "path", "type": "string", "length": 1024},
-        {"name": "rootPk", "type": "bigInt"}]}
+      {"name": "nodes", "tree": "adjacencyList", "fields": [{"name": "name", "type": "string"}]}
     ])json";
   }
   int64_t make(const std::string& name, std::string_view text) {

@@ -22,26 +22,15 @@ struct Tree {
   const Field* root = nullptr;
 };
 
-const Field* parent_relation(const Collection& collection) {
-  if (!collection.tree) return nullptr;
-  const Field* by_name = nullptr;
-  for (const Field& field : collection.fields) {
-    if (!field.relation || field.relation->kind != schema::RelationKind::kBelongsTo) continue;
-    if (json::get_bool(field.options, "treeParent")) return &field;
-    if (field.name == "parent" && field.relation->target == collection.name) by_name = &field;
-  }
-  return by_name;
-}
-
 Result<Tree> tree_of(const Session& session, const Collection& collection) {
   Tree tree{&collection, parent_key(collection), nullptr};
-  const Field* relation = parent_relation(collection);
+  const Field* relation = schema::tree_parent(collection);
   if (relation != nullptr) tree.key = collection.find(relation->relation->target_key);
   if (tree.parent == nullptr || tree.key == nullptr) {
     return fail(Error(Code::kInternal, "INTERNAL", "The tree has no parent key.")
                     .with_internal(collection.name));
   }
-  tree.paths = session.collection("main_" + collection.name + "_path");
+  tree.paths = session.collection(schema::tree_path_collection(collection.name));
   if (tree.paths != nullptr) {
     tree.node = tree.paths->find("nodePk");
     tree.path = tree.paths->find("path");
@@ -101,6 +90,7 @@ struct Moved {
   std::vector<sql::Value> chain;  // new
   std::vector<Row> below;         // path rows of the node and its descendants
   std::string old_path;
+  sql::Value old_root;
 };
 
 // One UPDATE per chunk: path by CASE over the node.
@@ -133,17 +123,20 @@ Task<Status> rewrite_paths(Session& session, const Tree& tree, const Moved& move
   co_return Status{};
 }
 
-sql::Expr path_below(const Tree& tree, const std::string& path) {
+// The root narrows it down by an index; paths are too long for one.
+sql::Expr path_below(const Tree& tree, const Moved& moved) {
   const auto column = sql::column(kAlias, tree.path->column);
-  return sql::any_of(
-      {sql::eq(column, sql::param(sql::Value(path))),
-       sql::make(sql::Like{column, path + "/", sql::LikeKind::kStartsWith, false, false})});
+  return sql::and_also(
+      field_is(*tree.root, moved.old_root),
+      sql::any_of({sql::eq(column, sql::param(sql::Value(moved.old_path))),
+                   sql::make(sql::Like{column, moved.old_path + "/", sql::LikeKind::kStartsWith,
+                                       false, false})}));
 }
 
 }  // namespace
 
 const Field* parent_key(const Collection& collection) {
-  const Field* relation = parent_relation(collection);
+  const Field* relation = schema::tree_parent(collection);
   return relation == nullptr ? nullptr : collection.find(relation->relation->foreign_key);
 }
 
@@ -194,8 +187,9 @@ Task<Status> tree_moved(Session& session, const Collection& collection, const Ro
     co_return co_await insert_rows(session, *tree.paths, rows, InsertAnswer::kKeys);
   }
   moved.old_path = value_text(value_of(own.front(), tree.path->name));
+  moved.old_root = value_of(own.front(), tree.root->name);
   CO_TRY(moved.below,
-         co_await select_rows(session, *tree.paths, path_below(tree, moved.old_path), locked()));
+         co_await select_rows(session, *tree.paths, path_below(tree, moved), locked()));
   co_return co_await rewrite_paths(session, tree, moved);
 }
 

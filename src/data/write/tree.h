@@ -1,5 +1,5 @@
 // Tree collections: no cycles, and the path table `main_<collection>_path` (nodePk, path "/1/4/9",
-// rootPk) kept in step with parentId.
+// rootPk; schema makes the table) kept in step with parentId.
 //
 // The ancestors of a node are locked from the node's new parent up to its root while it is written,
 // so that two moves that would make a cycle together cannot both pass. Thread rule: as Session.
