@@ -9,6 +9,7 @@
 #include "schema/field_type.h"
 #include "schema/names.h"
 #include "schema/rules.h"
+#include "schema/types/formula.h"
 
 namespace halcyon::schema {
 
@@ -28,6 +29,9 @@ Result<Field> build_field(const json::Object& options, bool underscored) {
   if (auto status = field.kind->check_options(options); !status) {
     status.error().message = fmt::format("Field \"{}\": {}", field.name, status.error().message);
     return std::unexpected(std::move(status).error());
+  }
+  if (field.type == "formula") {
+    TRY(field.formula, types::parse_formula(options));
   }
   if (auto storage = field.kind->storage(options)) {
     field.storage = *storage;

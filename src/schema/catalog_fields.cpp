@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "schema/catalog_impl.h"
 #include "schema/names.h"
+#include "schema/types/formula.h"
 
 namespace halcyon::schema {
 
@@ -98,7 +99,7 @@ Status add_reverse(Edit& edit, const std::string& collection, const std::string&
   return {};
 }
 
-// Which relation, sort scope or index needs this field? Empty: none.
+// Which relation, sort scope or formula needs this field? Empty: none.
 std::string user_of(const Snapshot& model, const Collection& collection, const Field& field) {
   for (const auto& [name, other] : model.collections) {
     for (const Field& user : other->fields) {
@@ -119,7 +120,8 @@ std::string user_of(const Snapshot& model, const Collection& collection, const F
     }
   }
   for (const Field& user : collection.fields) {
-    if (json::get_string(user.options, "scopeKey") == field.name) {
+    if (json::get_string(user.options, "scopeKey") == field.name ||
+        (&user != &field && types::formula_uses(user, field.name))) {
       return collection.name + "." + user.name;
     }
   }

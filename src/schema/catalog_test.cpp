@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "json/writer.h"
+#include "schema/field_type.h"
 #include "schema/testing.h"
 #include "sql/ddl.h"
 
@@ -434,6 +436,48 @@ TEST_P(CatalogTest, ATreeHasItsPathTable) {
 
   ASSERT_TRUE(await(again->destroy_collection(ctx(), "areas", false)));
   EXPECT_FALSE(run("SELECT path FROM main_areas_path"));
+}
+
+TEST_P(CatalogTest, AChangedFormulaIsWorkedOutForOldRows) {
+  make(R"({"name":"lines","fields":[{"name":"price","type":"decimal","precision":10,"scale":2},
+    {"name":"amount","type":"integer"},{"name":"label","type":"string"}]})");
+  for (const char* row : {"1, 2.50, 4, 'a'", "2, 1.00, NULL, 'b'", "3, 2.00, 5, 'c'"}) {
+    must("INSERT INTO lines (id, price, amount, label) VALUES (" + std::string(row) + ")");
+  }
+  const auto values = [&] {
+    const Collection& lines = collection("lines");
+    const Field& total = *lines.find("total");
+    sql::Select select;
+    select.from = lines.table_ref("t");
+    select.columns = {{sql::column("t", total.column), "v"}};
+    select.order_by = {{sql::column("t", "id"), false, sql::Nulls::kDefault}};
+    auto rows = await(db().run(ctx(), sql::render(select, dialect())));
+    std::string text;
+    for (size_t i = 0; rows && i < rows->size(); ++i) {
+      json::Writer writer(text);
+      total.kind->write(total, rows->cell(i, 0), writer);
+      text += ' ';
+    }
+    return text;
+  };
+  ASSERT_TRUE(await(catalog().create_field(ctx(), "lines", object(R"({"name":"total",
+    "type":"formula","dataType":"double","expression":"{{price}} * {{amount}}"})"))));
+  EXPECT_EQ(values(), "10 null 10 ");
+  ASSERT_TRUE(await(catalog().update_field(ctx(), "lines", "total",
+                                           object(R"({"expression":"{{price}} + 1"})"))));
+  EXPECT_EQ(values(), "3.5 2 3 ");
+  auto typed = await(catalog().update_field(ctx(), "lines", "total", object(R"({
+    "dataType":"string","engine":"string","expression":"{{label}}!"})")));
+  ASSERT_TRUE(typed) << typed.error().message << typed.error().internal;
+  EXPECT_EQ(values(), R"("a!" "b!" "c!" )");
+  // A wrong formula changes nothing; what a formula reads stays.
+  auto wrong = await(catalog().update_field(
+      ctx(), "lines", "total", object(R"({"expression":"{{label", "engine":"math.js"})")));
+  EXPECT_FALSE(wrong);
+  auto gone = await(catalog().destroy_field(ctx(), "lines", "label"));
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().id, "FIELD_IN_USE");
+  EXPECT_EQ(values(), R"("a!" "b!" "c!" )");
 }
 
 }  // namespace

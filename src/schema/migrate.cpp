@@ -358,6 +358,8 @@ Task<Status> run_step(sql::Executor& db, const Context& ctx, Step step, bool rep
       co_return co_await copy_column(db, ctx, step);
     case StepKind::kFillSort:
       co_return co_await fill_sort(db, ctx, step);
+    case StepKind::kFillFormula:
+      co_return co_await fill_formula(db, ctx, step);
     case StepKind::kFillTree:
       co_return co_await fill_tree_paths(db, ctx, step);
   }

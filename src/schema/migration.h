@@ -22,9 +22,10 @@ enum class StepKind {
   kCreateTable,
   kDropTable,
   kAddColumn,
-  kCopyColumn,  // converts the values of `from` into the new column `to`
-  kFillSort,    // numbers the rows that were there before the sort field
-  kFillTree,    // works out the paths of the rows of `tree`: key column `from`, parent column `to`
+  kCopyColumn,   // converts the values of `from` into the new column `to`
+  kFillSort,     // numbers the rows that were there before the sort field
+  kFillFormula,  // works `new_field` out for every row of `owner`
+  kFillTree,     // works out the paths of the rows of `tree`: key column `from`, parent column `to`
   kDropColumn,
   kRenameColumn,
   kAlterColumn,  // wider type, nullability, default: nothing to convert
@@ -39,6 +40,7 @@ struct Step {
   sql::ColumnSpec from, to;                   // add, drop: `to`, `from`; rename: names
   sql::IndexSpec index;                       // create, drop
   sql::TableSpec tree;                        // fill tree
+  std::shared_ptr<const Collection> owner;    // fill formula
   std::optional<Field> old_field, new_field;  // copy, fill
   bool destructive = false;                   // cannot be undone
   bool must_be_empty = false;                 // drop table before it is made anew with another key
@@ -50,6 +52,7 @@ std::optional<sql::Value> column_default(const Field& field);
 
 // Fields of one collection are the same when they have the same key, or else the same column.
 Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& after);
+Task<Status> fill_formula(sql::Executor& db, const Context& ctx, const Step& step);
 // Works out the path table `paths` anew; nullopt: it belongs to no tree of the model.
 std::optional<Step> tree_fill_step(const Snapshot& model, const Collection& paths);
 // Do as many rows have a path as there are rows?

@@ -23,6 +23,10 @@
 #include "sql/ast.h"
 #include "sql/ddl.h"
 
+namespace halcyon::expr {
+class Expression;
+}
+
 namespace halcyon::schema {
 
 class FieldType;
@@ -67,8 +71,9 @@ struct Field {
   bool implicit = false;  // made by the server (foreign key, id, createdAt), not a row of `fields`
   // Dates: filled with the time of creation (unless given) or of every save (always).
   bool now_on_create = false, now_on_update = false;
-  json::Value default_value;  // null: none
-  json::Array rules;          // validation rules [{name,args,key}]
+  json::Value default_value;                        // null: none
+  std::shared_ptr<const expr::Expression> formula;  // of formula fields, parsed
+  json::Array rules;                                // validation rules [{name,args,key}]
   json::Object
       options;  // the whole definition as the API shows it (name, type, interface, uiSchema, ...)
 };

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "schema/field_type.h"
 #include "schema/migration.h"
+#include "schema/types/formula.h"
 
 namespace halcyon::schema {
 
@@ -240,6 +242,8 @@ class TablePlan {
     spec.nullable = true;  // until it is filled; the rename makes it final
     spec.default_value = std::nullopt;
     add_column(now, spec, out);
+    // A formula is worked out anew: what it gave before need not fit.
+    if (now.type == "formula" && old_field.type == "formula" && now.nullable) return;
     Step copy = step(StepKind::kCopyColumn, &now);
     copy.from.name = old_field.column;
     copy.to = spec;
@@ -281,6 +285,38 @@ Step table_step(StepKind kind, const Collection& collection) {
   return out;
 }
 
+// Formulas that are new or changed, and those that read them.
+void fill_formulas(const Collection& before, const std::shared_ptr<const Collection>& after,
+                   std::vector<Step>& out) {
+  if (before.primary_key.empty() || after->primary_key.empty()) return;
+  const auto is_changed = [&](const Field& field) {
+    const Field* old = nullptr;
+    for (const Field& other : before.fields) {
+      if (other.key == field.key && (!field.key.empty() || other.name == field.name)) old = &other;
+    }
+    if (old == nullptr || old->type != "formula") return true;
+    return std::ranges::any_of(
+        std::initializer_list<std::string_view>{"expression", "engine", "dataType"},
+        [&](std::string_view option) {
+          return json::get_string(old->options, option) != json::get_string(field.options, option);
+        });
+  };
+  std::set<std::string> changed;
+  for (const Field& field : after->fields) {
+    if (field.type != "formula" || field.column.empty()) continue;
+    const bool reads_changed = std::ranges::any_of(
+        changed, [&](const std::string& name) { return types::formula_uses(field, name); });
+    if (!is_changed(field) && !reads_changed) continue;
+    changed.insert(field.name);
+    Step fill = table_step(StepKind::kFillFormula, *after);
+    fill.field = field.name;
+    fill.new_field = field;
+    fill.owner = after;
+    fill.destructive = true;  // the values before are gone
+    out.push_back(std::move(fill));
+  }
+}
+
 }  // namespace
 
 std::optional<sql::Value> column_default(const Field& field) {
@@ -314,7 +350,7 @@ sql::TableSpec table_spec(const Collection& collection) {
 }
 
 Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& after) {
-  std::vector<Step> safe, destructive;
+  std::vector<Step> safe, destructive, formulas;
   for (const auto& [name, now] : after.collections) {
     if (!has_table(*now)) continue;
     const Collection* old = before.find(name);
@@ -325,6 +361,7 @@ Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& aft
     }
     if (old == now.get()) continue;
     TRY_STATUS(TablePlan(*old, *now).make(safe, destructive));
+    fill_formulas(*old, now, formulas);
   }
   for (const auto& [name, now] : after.collections) {
     if (before.find(name) != nullptr) continue;
@@ -340,6 +377,8 @@ Result<std::vector<Step>> plan_steps(const Snapshot& before, const Snapshot& aft
     }
   }
   for (Step& step : destructive) safe.push_back(std::move(step));
+  // Last: every column has its final name and type by now.
+  for (Step& step : formulas) safe.push_back(std::move(step));
   return safe;
 }
 

@@ -248,6 +248,37 @@ Result<sql::Expr> FilterPlanner::emit(const FilterNode& node, JoinTree& tree, si
                                              : sql::any_of(std::move(parts));
 }
 
+namespace {
+
+// Is this the place where NocoBase shows which of the inheriting collections a row is of?
+bool names_collection(const schema::Collection& collection, std::string_view name) {
+  if (name == "__collection" || name == "tableoid") return true;
+  const schema::Field* field = collection.find(name);
+  return field != nullptr && field->type == "virtual";
+}
+
+// Without inheritance every row is of the collection it is read from.
+Result<sql::Expr> child_in(const FilterNode& node, const schema::Collection& collection) {
+  const json::Value& operand = *node.operand;
+  bool named = operand.is_string() && json::as_view(operand) == collection.name;
+  bool good = operand.is_string() || operand.is_null() || operand.is_array();
+  if (operand.is_array()) {
+    for (const json::Value& item : operand.get_array()) {
+      good = good && item.is_string();
+      named = named || (item.is_string() && json::as_view(item) == collection.name);
+    }
+  }
+  if (!good) {
+    return fail(Error(Code::kInvalidArgument, "INVALID_VALUE",
+                      "\"" + dotted(node.path) + "\" must be given names of collections")
+                    .with_field(dotted(node.path))
+                    .with_expected("a list of collection names"));
+  }
+  return sql::boolean(named == (node.op == Op::kChildIn));
+}
+
+}  // namespace
+
 Status FilterPlanner::check_readable(const schema::Collection& collection,
                                      const schema::Field& field, const FilterNode& node) {
   if (trusted_ || readable_.can_probe(collection, field)) return {};
@@ -260,6 +291,10 @@ Result<sql::Expr> FilterPlanner::emit_condition(const FilterNode& node, JoinTree
   JoinTree::Node* at = &tree.root();
   for (size_t i = skip; i < node.path.size(); ++i) {
     const std::string& name = node.path[i];
+    if ((node.op == Op::kChildIn || node.op == Op::kChildNotIn) && i + 1 == node.path.size() &&
+        names_collection(*at->collection, name)) {
+      return child_in(node, *at->collection);
+    }
     const schema::Field* field = at->collection->find(name);
     if (field == nullptr) {
       if (i > 0 && is_index(name) && i + 1 < node.path.size()) continue;  // a list index

@@ -198,6 +198,17 @@ TEST_P(ListTest, ComparesScalars) {
   EXPECT_EQ(ids(R"({"$and":[{"$or":[]},{}]})"), "1,2,3,4");
 }
 
+TEST_P(ListTest, EveryRowIsOfItsOwnCollection) {
+  EXPECT_EQ(ids(R"({"__collection":{"$childIn":["orders","other"]}})"), "1,2,3,4");
+  EXPECT_EQ(ids(R"({"__collection.$childIn":"orders"})"), "1,2,3,4");
+  EXPECT_EQ(ids(R"({"tableoid":{"$childIn":["other"]}})"), "");
+  EXPECT_EQ(ids(R"({"tableoid":{"$childIn":[]}})"), "");
+  EXPECT_EQ(ids(R"({"__collection":{"$childNotIn":["other"]}, "price":3})"), "2");
+  EXPECT_EQ(ids(R"({"__collection":{"$childNotIn":["orders"]}})"), "");
+  EXPECT_EQ(error(params(R"({"__collection":{"$childIn":[5]}})")), "INVALID_VALUE");
+  EXPECT_EQ(error(params(R"({"no":{"$childIn":["orders"]}})")), "OPERATOR_NOT_APPLICABLE");
+}
+
 TEST_P(ListTest, FiltersListsAndJson) {
   EXPECT_EQ(ids(R"({"labels":{"$anyOf":["big","x"]}})"), "1");
   EXPECT_EQ(ids(R"({"labels":{"$match":["red","big"]}})"), "1");

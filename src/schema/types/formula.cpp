@@ -1,6 +1,9 @@
 // formula: a value worked out from other fields of the record on every save (reference D.4).
+#include "schema/types/formula.h"
+
+#include <algorithm>
+
 #include "base/text.h"
-#include "expr/expression.h"
 #include "schema/types/common.h"
 #include "schema/types/registry.h"
 
@@ -20,7 +23,7 @@ Result<expr::Expression> expression_of(const json::Object& options) {
   return expr::parse(json::get_string(options, "expression"), *engine);
 }
 
-// What the API would show for a value about to be written.
+// A value about to be written, as formulas see it.
 Result<json::Value> shown(const Field& field, const sql::Value& value) {
   std::string text;
   if (value.is_null()) return nullptr;
@@ -33,15 +36,7 @@ Result<json::Value> shown(const Field& field, const sql::Value& value) {
   } else {
     text = std::get<std::string>(value.data);
   }
-  std::string out;
-  json::Writer writer(out);
-  field.kind->write(field, sql::Cell{text.data(), static_cast<int32_t>(text.size())}, writer);
-  TRY(json::Value result, json::parse(out));
-  // Decimals and large integers are shown as text; a formula adds them, it does not join them.
-  if (field.kind->family() == Family::kNumber && result.is_string()) {
-    if (const auto number = to_double(json::as_view(result))) return *number;
-  }
-  return result;
+  return formula_operand(field, sql::Cell{text.data(), static_cast<int32_t>(text.size())});
 }
 
 class FormulaType final : public FieldType {
@@ -56,8 +51,7 @@ class FormulaType final : public FieldType {
     for (std::string_view known :
          {"boolean", "integer", "bigInt", "double", "decimal", "string", "date"}) {
       if (type != known) continue;
-      TRY(expr::Expression parsed, expression_of(options));
-      return {};
+      return {};  // the expression is checked where it is parsed
     }
     return bad_options("dataType", "A formula cannot give a \"" + type + "\".");
   }
@@ -74,26 +68,59 @@ class FormulaType final : public FieldType {
   }
   bool has_before_save(const Field&) const override { return true; }
   Task<Status> before_save(FieldWrite& write) const override {
-    CO_TRY(expr::Expression expression, expression_of(write.field.options));
-    auto resolve = [&write](std::string_view path) -> Result<json::Value> {
-      const Field* field = write.collection.find(path);
-      if (field == nullptr || field->column.empty()) return nullptr;
-      if (auto it = write.values.find(path); it != write.values.end()) {
-        return shown(*field, it->second);
+    const auto operand = [&write](const Field& field) -> Result<json::Value> {
+      if (auto it = write.values.find(field.name); it != write.values.end()) {
+        return shown(field, it->second);
       }
       if (write.previous == nullptr) return nullptr;
-      auto it = write.previous->find(path);
-      return it == write.previous->end() ? Result<json::Value>(nullptr) : shown(*field, it->second);
+      auto it = write.previous->find(field.name);
+      return it == write.previous->end() ? Result<json::Value>(nullptr) : shown(field, it->second);
     };
-    CO_TRY(json::Value result, expression.evaluate(resolve));
-    // A formula that gives another kind than its column is empty, not a refused record.
-    auto value = parse(write.field, result, ValueContext());
-    write.values[write.field.name] = value ? *std::move(value) : sql::Value(sql::Null{});
+    CO_TRY(write.values[write.field.name], compute_formula(write.collection, write.field, operand));
     co_return Status{};
   }
 };
 
 }  // namespace
+
+Result<std::shared_ptr<const expr::Expression>> parse_formula(const json::Object& options) {
+  TRY(expr::Expression parsed, expression_of(options));
+  return std::make_shared<const expr::Expression>(std::move(parsed));
+}
+
+bool formula_uses(const Field& formula, std::string_view field) {
+  if (!formula.formula) return false;
+  return std::ranges::any_of(formula.formula->variables(), [&](std::string_view variable) {
+    return variable.substr(0, variable.find('.')) == field;
+  });
+}
+
+Result<json::Value> formula_operand(const Field& field, sql::Cell cell) {
+  if (cell.is_null()) return nullptr;
+  std::string out;
+  json::Writer writer(out);
+  field.kind->write(field, cell, writer);
+  TRY(json::Value result, json::parse(out));
+  // Decimals and large integers are shown as text; a formula adds them, it does not join them.
+  if (field.kind->family() == Family::kNumber && result.is_string()) {
+    if (const auto number = to_double(json::as_view(result))) return *number;
+  }
+  return result;
+}
+
+Result<sql::Value> compute_formula(
+    const Collection& collection, const Field& formula,
+    const std::function<Result<json::Value>(const Field&)>& operand) {
+  const auto resolve = [&](std::string_view path) -> Result<json::Value> {
+    const Field* field = collection.find(path);
+    if (field == nullptr || field->column.empty()) return nullptr;
+    return operand(*field);
+  };
+  TRY(json::Value result, formula.formula->evaluate(resolve));
+  // A formula that gives another kind than its column is empty, not a refused record.
+  auto value = formula.kind->parse(formula, result, ValueContext());
+  return value ? *std::move(value) : sql::Value(sql::Null{}, formula.storage.type);
+}
 
 const FieldType& formula_type() {
   static const FormulaType type;
