@@ -439,16 +439,16 @@ TEST_P(CatalogTest, ATreeHasItsPathTable) {
 }
 
 TEST_P(CatalogTest, AChangedFormulaIsWorkedOutForOldRows) {
-  make(R"({"name":"lines","fields":[{"name":"price","type":"decimal","precision":10,"scale":2},
+  make(R"({"name":"parts","fields":[{"name":"price","type":"decimal","precision":10,"scale":2},
     {"name":"amount","type":"integer"},{"name":"label","type":"string"}]})");
   for (const char* row : {"1, 2.50, 4, 'a'", "2, 1.00, NULL, 'b'", "3, 2.00, 5, 'c'"}) {
-    must("INSERT INTO lines (id, price, amount, label) VALUES (" + std::string(row) + ")");
+    must("INSERT INTO parts (id, price, amount, label) VALUES (" + std::string(row) + ")");
   }
   const auto values = [&] {
-    const Collection& lines = collection("lines");
-    const Field& total = *lines.find("total");
+    const Collection& parts = collection("parts");
+    const Field& total = *parts.find("total");
     sql::Select select;
-    select.from = lines.table_ref("t");
+    select.from = parts.table_ref("t");
     select.columns = {{sql::column("t", total.column), "v"}};
     select.order_by = {{sql::column("t", "id"), false, sql::Nulls::kDefault}};
     auto rows = await(db().run(ctx(), sql::render(select, dialect())));
@@ -460,21 +460,21 @@ TEST_P(CatalogTest, AChangedFormulaIsWorkedOutForOldRows) {
     }
     return text;
   };
-  ASSERT_TRUE(await(catalog().create_field(ctx(), "lines", object(R"({"name":"total",
+  ASSERT_TRUE(await(catalog().create_field(ctx(), "parts", object(R"({"name":"total",
     "type":"formula","dataType":"double","expression":"{{price}} * {{amount}}"})"))));
   EXPECT_EQ(values(), "10 null 10 ");
-  ASSERT_TRUE(await(catalog().update_field(ctx(), "lines", "total",
+  ASSERT_TRUE(await(catalog().update_field(ctx(), "parts", "total",
                                            object(R"({"expression":"{{price}} + 1"})"))));
   EXPECT_EQ(values(), "3.5 2 3 ");
-  auto typed = await(catalog().update_field(ctx(), "lines", "total", object(R"({
+  auto typed = await(catalog().update_field(ctx(), "parts", "total", object(R"({
     "dataType":"string","engine":"string","expression":"{{label}}!"})")));
   ASSERT_TRUE(typed) << typed.error().message << typed.error().internal;
   EXPECT_EQ(values(), R"("a!" "b!" "c!" )");
   // A wrong formula changes nothing; what a formula reads stays.
   auto wrong = await(catalog().update_field(
-      ctx(), "lines", "total", object(R"({"expression":"{{label", "engine":"math.js"})")));
+      ctx(), "parts", "total", object(R"({"expression":"{{label", "engine":"math.js"})")));
   EXPECT_FALSE(wrong);
-  auto gone = await(catalog().destroy_field(ctx(), "lines", "label"));
+  auto gone = await(catalog().destroy_field(ctx(), "parts", "label"));
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().id, "FIELD_IN_USE");
   EXPECT_EQ(values(), R"("a!" "b!" "c!" )");
