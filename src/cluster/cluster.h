@@ -1,12 +1,16 @@
 // Membership of one process in the cluster, and what rests on it.
 //
-//   CO_TRY(auto cluster, co_await Cluster::join(db, io, options, ctx));  // tables, member row,
-//   lease cluster->bus().subscribe(...); cluster->jobs().handle(...); CO_TRY_STATUS(co_await
-//   cluster->start(ctx));       // renewals, bus, jobs, schedules
+//   CO_TRY(auto cluster, co_await Cluster::join(db, io, options, ctx));  // tables, row, renewals
+//   cluster->bus().subscribe(...);
+//   cluster->jobs().handle(...);
+//   CO_TRY_STATUS(co_await cluster->start(ctx));       // bus, jobs, schedules
 //   ... cluster->lease().holds() ...
 //   co_await cluster->leave(ctx);                      // lets everything go, so that nobody waits
 //
-// Works the same with one process or with many. Thread rule: join, start and leave from one task.
+// Load what is kept in memory (the model) between join and start: start reads on from where the bus
+// was at join. Works the same with one process or with many. Renewals and the bus have an io thread
+// and connections of their own, so that requests cannot starve them.
+// Thread rule: join, start and leave from one task; destroy it from outside the io threads.
 #pragma once
 
 #include <chrono>
@@ -39,7 +43,9 @@ struct Options {
   int64_t schema_version = 0;                       // sql/migrations.h
   // Which topics this process works on (WORKER_MODE).
   std::function<bool(std::string_view topic)> serves_topic;
+  std::string seal_key;  // 32 bytes, for stored answers that are secret (idempotency.h)
   runtime::Metrics* metrics = nullptr;
+  std::function<int64_t()> boot_ms;  // the monotonic clock; tests set it
   Options() = default;
 };
 
@@ -71,7 +77,8 @@ class Cluster {
   virtual Idempotency& idempotency() = 0;
 
   // A new id (promise P8): unique whatever the clocks do. Sleeps when it must (base/snowflake.h).
-  // Throws nothing; error 503 LEASE_LOST.
+  // Goes on for some minutes without the database: what counts is the time reserved in advance.
+  // Error 503 LEASE_LOST.
   virtual Result<int64_t> next_id() = 0;
 
   virtual Task<Result<std::vector<MemberInfo>>> members(const Context& ctx) = 0;

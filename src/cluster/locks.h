@@ -1,14 +1,16 @@
 // Locks with fencing tokens: one holder in the cluster at a time.
 //
-// A lock is a row with an end by the database's clock and a token that grows with every new holder.
-// It is renewed while it is held, and let go by release() or when the member's lease ends. Never
-// hold one over calls to third parties: they may take longer than any lease.
+// A lock is a row with its owner, a member, and a token that grows with every new holder. It is
+// held until release() or until the member's lease ends. Never hold one over calls to third
+// parties: they may take longer than any lease.
 //
-//   CO_TRY(auto lock, co_await locks.acquire(ctx, "maintenance"));       // waits, at most
-//   ctx.deadline CO_TRY(auto maybe, co_await locks.try_acquire(ctx, "maintenance"));  // nullptr:
-//   somebody has it CO_TRY_STATUS(co_await lock->check(tx));   // in the transaction that the lock
-//   protects co_await lock->release();                  // or by the destructor, in the background
+//   CO_TRY(auto lock, co_await locks.acquire(ctx, "maintenance"));   // waits, at most ctx.deadline
+//   CO_TRY(auto maybe, co_await locks.try_acquire(ctx, "maintenance"));  // nullptr: taken
+//   CO_TRY_STATUS(co_await lock->check(tx, ctx));   // in the transaction that the lock protects
+//   co_await lock->release();                       // or by the destructor, in the background
 //
+// Not re-entrant: a second acquire in the same process waits like any other. Errors of acquire: 503
+// LOCK_BUSY at ctx.deadline, LEASE_LOST.
 // Thread rule: on io threads; a Lock is used by one task at a time.
 #pragma once
 

@@ -1,11 +1,13 @@
 // The tables of the cluster: names and definitions in one place.
 //
 // Every name begins with DB_TABLE_PREFIX + "halcyon_". Instants are 64-bit milliseconds since 1970
-// by the database's clock (sql::Fn::kEpochMillis of kNow), so that their arithmetic is the same on
-// every dialect. Only the files of this module touch these tables.
+// by the database's clock (now_ms()), so that their arithmetic is the same on every dialect. Only
+// the files of this module touch these tables. Each part describes its own in a function
+// `<part>_tables`; specs() collects them.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schema/settings.h"
@@ -21,12 +23,19 @@ class Tables {
   // "members" -> the table reference of "<prefix>halcyon_members", alias "t".
   sql::TableRef operator[](std::string_view name) const;
   std::vector<sql::TableSpec> specs() const;
-  // Makes what is missing; harmless when other processes do the same at the same time.
+  // Makes what is missing, rows that must be there included; harmless when other processes do the
+  // same at the same time.
   Task<Status> create(sql::Database& db, const Context& ctx) const;
+  const schema::Settings& settings() const { return settings_; }
 
  private:
+  Task<Status> create_missing(sql::Database& db, const Context& ctx,
+                              const sql::TableSpec& spec) const;
   schema::Settings settings_;
 };
+
+// members, messages, counter, worker_ids, locks.
+std::vector<sql::TableSpec> core_tables(const schema::Settings& settings);
 
 // The database's clock as milliseconds.
 sql::Expr now_ms();

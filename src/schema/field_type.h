@@ -85,10 +85,10 @@ std::vector<const FieldType*> all_field_types();
 class IdSource {
  public:
   virtual ~IdSource() = default;
-  virtual int64_t next() = 0;
+  virtual Result<int64_t> next() = 0;
 };
 void set_id_source(IdSource& source);  // before serving; tests may set their own
-int64_t next_id();
+Result<int64_t> next_id();
 
 // Hashes the values of password fields; set once at start by the server, so that scrypt (tens of
 // milliseconds) runs on a blocking pool. Without one it runs on the calling thread.

@@ -1,15 +1,15 @@
 #include "server/app.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
-#include <numeric>
 
 #include "access/access.h"
 #include "api/dispatcher.h"
 #include "base/crypto.h"
 #include "base/log.h"
-#include "base/snowflake.h"
+#include "cluster/cluster.h"
 #include "data/read/count_cache.h"
 #include "features/settings/settings.h"
 #include "net/server.h"
@@ -33,24 +33,18 @@ namespace fs = std::filesystem;
 constexpr size_t kHashThreads = 2;
 constexpr size_t kHashQueue = 64;
 
-// Ids of snowflakeId fields. Until workers are leased from the cluster, a process takes one of
-// sixteen blocks of worker ids at random: enough ids for bulk loads, and one process a database is
-// the rule.
+// Ids of snowflakeId fields.
 class Ids final : public schema::IdSource {
  public:
-  Ids() : generator_(random_block(), 0) {}
-  int64_t next() override { return generator_.next(); }
+  void set(cluster::Cluster* cluster) { cluster_ = cluster; }
+  Result<int64_t> next() override {
+    cluster::Cluster* cluster = cluster_.load();
+    if (cluster == nullptr) return fail(cluster::lease_lost());
+    return cluster->next_id();
+  }
 
  private:
-  static std::vector<int64_t> random_block() {
-    constexpr int64_t kBlock = 64;
-    const int64_t block =
-        static_cast<unsigned char>(random_bytes(1)[0]) % (Snowflake::kWorkers / kBlock);
-    std::vector<int64_t> workers(kBlock);
-    std::iota(workers.begin(), workers.end(), block * kBlock);
-    return workers;
-  }
-  Snowflake generator_;
+  std::atomic<cluster::Cluster*> cluster_{nullptr};
 };
 
 class Hasher final : public schema::PasswordHasher {
@@ -67,6 +61,7 @@ class Hasher final : public schema::PasswordHasher {
 
 // Migrations of a large database may take long.
 constexpr std::chrono::minutes kStartTime{10};
+constexpr std::chrono::seconds kLeaveTime{5};
 
 }  // namespace
 
@@ -92,6 +87,7 @@ struct App::Impl {
   Ids ids;
   std::string jwt_secret;
   std::unique_ptr<sql::Database> db;
+  std::unique_ptr<cluster::Cluster> cluster;
   data::CountCache counts;
   data::Writer writer;
   std::unique_ptr<schema::Catalog> catalog;
@@ -119,6 +115,7 @@ struct App::Impl {
     schema::set_password_hasher(hasher);
     TRY_STATUS(open_admin());
     TRY_STATUS(open_database());
+    TRY_STATUS(join_cluster());
 
     std::vector<json::Object> builtin = access::Access::builtin_collections();
     for (auto& item : features::settings::builtin_collections()) builtin.push_back(std::move(item));
@@ -130,6 +127,9 @@ struct App::Impl {
     Context ctx;
     ctx.deadline = runtime::Clock::now() + kStartTime;
     TRY_STATUS(runtime::run(io.thread(0), install(ctx)));
+    if (purpose == Purpose::kServe) {
+      TRY_STATUS(runtime::run(io.thread(0), cluster->start(ctx)));
+    }
 
     dispatcher = std::make_unique<api::Dispatcher>(
         api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
@@ -158,6 +158,36 @@ struct App::Impl {
     return {};
   }
 
+  // Before the model is loaded: the bus tells what changes from then on.
+  Status join_cluster() {
+    Context ctx;
+    ctx.deadline = runtime::Clock::now() + kStartTime;
+    cluster::Options options = cluster_options(config, mode, kVersion);
+    options.metrics = purpose == Purpose::kServe ? &metrics : nullptr;
+    TRY(cluster,
+        runtime::run(io.thread(0), cluster::Cluster::join(*db, io, std::move(options), ctx)));
+    ids.set(cluster.get());
+    health.add_check([this]() -> std::string {
+      return cluster->lease().holds() ? "" : "the lease has run out";
+    });
+    cluster->on_drain_request([this](bool drain) { health.set_drain_requested(drain); });
+    return {};
+  }
+
+  void leave_cluster() {
+    if (!cluster) return;
+    Context ctx;
+    ctx.deadline = runtime::Clock::now() + kLeaveTime;
+    runtime::run(io.thread(0), cluster->leave(ctx));
+  }
+
+  void tell_state(cluster::MemberState state) {
+    Context ctx;
+    ctx.deadline = runtime::Clock::now() + kLeaveTime;
+    Status status = runtime::run(io.thread(0), cluster->set_state(ctx, state));
+    if (!status) log_warn("the state was not told", {{"code", status.error().id}});
+  }
+
   // Waits, unless somebody is in a hurry.
   void pause(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex);
@@ -179,6 +209,9 @@ App::~App() {
   impl_->http.reset();
   impl_->admin.reset();
   impl_->health.stop();
+  impl_->leave_cluster();
+  impl_->ids.set(nullptr);
+  impl_->cluster.reset();
   if (impl_->db) runtime::run(impl_->io.thread(0), impl_->db->close());
   impl_->io.stop();
 }
@@ -193,6 +226,7 @@ Status App::listen() {
     root.watch(*impl_->http);
   }
   impl_->health.start(*impl_->db, impl_->io.thread(0));
+  impl_->tell_state(cluster::MemberState::kReady);
   return {};
 }
 
@@ -203,6 +237,7 @@ void App::drain_and_stop() {
   if (std::exchange(impl_->stopped, true)) return;
   impl_->health.begin_drain();
   if (impl_->http) impl_->http->announce_drain();
+  impl_->tell_state(cluster::MemberState::kDraining);
   impl_->pause(impl_->config.milliseconds("SHUTDOWN_DELAY"));
   if (impl_->http) {
     impl_->http->drain();
@@ -212,6 +247,7 @@ void App::drain_and_stop() {
     }
     impl_->http->stop();
   }
+  impl_->leave_cluster();
   if (impl_->admin) impl_->admin->stop();
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -157,6 +158,19 @@ WorkerMode WorkerMode::parse(std::string_view text) {
 
 bool WorkerMode::serves_topic(std::string_view topic) const {
   return every_topic || std::ranges::find(topics, topic) != topics.end();
+}
+
+cluster::Options cluster_options(const Config& config, const WorkerMode& mode,
+                                 std::string version) {
+  cluster::Options o;
+  o.tables = schema_settings(config);
+  o.lease_ttl = std::max(config.milliseconds("CLUSTER_LEASE"), std::chrono::milliseconds(1000));
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) == 0) o.host = name.data();
+  o.version = std::move(version);
+  o.worker_mode = config.get("WORKER_MODE");
+  o.serves_topic = [mode](std::string_view topic) { return mode.serves_topic(topic); };
+  return o;
 }
 
 }  // namespace halcyon::server

@@ -9,6 +9,7 @@
 #include "api/services.h"
 #include "base/config.h"
 #include "base/result.h"
+#include "cluster/cluster.h"
 #include "net/server.h"
 #include "schema/settings.h"
 #include "sql/database.h"
@@ -35,5 +36,7 @@ struct WorkerMode {
   static WorkerMode parse(std::string_view text);
   bool serves_topic(std::string_view topic) const;
 };
+
+cluster::Options cluster_options(const Config& config, const WorkerMode& mode, std::string version);
 
 }  // namespace halcyon::server

@@ -21,4 +21,8 @@ Task<Result<std::unique_ptr<Database>>> open(const Options& options, runtime::Io
   throw std::logic_error("no such dialect");
 }
 
+Task<Result<std::unique_ptr<Database>>> Database::open_beside(runtime::IoPool&) {
+  co_return nullptr;
+}
+
 }  // namespace halcyon::sql

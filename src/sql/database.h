@@ -26,6 +26,7 @@
 #include "runtime/context.h"
 #include "runtime/task.h"
 #include "sql/dialect.h"
+#include "sql/hints.h"
 #include "sql/value.h"
 
 namespace halcyon::runtime {
@@ -83,6 +84,20 @@ class Database : public Executor {
   virtual PoolStats stats() const = 0;
   virtual const Options& options() const = 0;
   virtual Task<void> close() = 0;  // waits for running statements
+
+  // Tells every process on this database that there may be something new (sql/hints.h): NOTIFY on
+  // PostgreSQL, this process alone elsewhere. Cheap: coalesced, sent later. Never in a transaction.
+  virtual void hint(std::string channel) { hints_.tell(channel); }
+  // Lives as long as the database; what it captures must be weak. Called on any thread.
+  virtual void on_hint(std::string channel, Hints::Callback callback) {
+    hints_.add(channel, std::move(callback));
+  }
+  // A small database on the same data whose statements never wait behind those of this one: for
+  // leases. nullptr where that would be no help, as on SQLite, which has one writer anyway.
+  virtual Task<Result<std::unique_ptr<Database>>> open_beside(runtime::IoPool& io);
+
+ private:
+  Hints hints_;
 };
 
 template <class T, class F>

@@ -18,7 +18,7 @@ namespace {
 // of worker (0), 16 of sequence, as NocoBase has it; runs ahead of the clock rather than repeat.
 class DefaultIds final : public IdSource {
  public:
-  int64_t next() override {
+  Result<int64_t> next() override {
     const int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(
                                 std::chrono::system_clock::now().time_since_epoch())
                                 .count();
@@ -46,7 +46,7 @@ std::atomic<IdSource*>& id_source() {
 }  // namespace
 
 void set_id_source(IdSource& source) { id_source() = &source; }
-int64_t next_id() { return id_source().load()->next(); }
+Result<int64_t> next_id() { return id_source().load()->next(); }
 
 namespace types {
 
@@ -218,7 +218,10 @@ class SnowflakeIdType final : public FieldType {
   Task<Status> before_save(FieldWrite& write) const override {
     if (!write.creating) co_return Status{};
     auto& value = write.values[write.field.name];
-    if (value.is_null()) value = sql::Value(next_id());
+    if (value.is_null()) {
+      CO_TRY(const int64_t id, next_id());
+      value = sql::Value(id);
+    }
     co_return Status{};
   }
 };

@@ -45,6 +45,12 @@ class MysqlDatabase final : public Database {
     while (busy_.load() > 0) co_await runtime::sleep_for(std::chrono::milliseconds(10));
     pool_->close_idle();
   }
+  Task<Result<std::unique_ptr<Database>>> open_beside(runtime::IoPool& io) override {
+    Options options = options_;
+    options.pool_max = 2;
+    options.pool_min = 1;
+    co_return co_await open_mysql(std::move(options), io);
+  }
 
  private:
   class Tx;

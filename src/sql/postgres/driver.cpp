@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 #include <optional>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "runtime/io.h"
 #include "sql/errors.h"
+#include "sql/postgres/driver_hints.h"
 #include "sql/postgres/driver_lane.h"
 #include "sql/postgres/driver_pool.h"
 #include "sql/transaction_retry.h"
@@ -50,7 +52,10 @@ class PostgresDatabase final : public Database {
       }
     }
   }
-  ~PostgresDatabase() override { shut_down({}); }
+  ~PostgresDatabase() override {
+    if (notify_) notify_->close();
+    shut_down({});
+  }
 
   // Connects once, as a check, and starts the lanes.
   Task<Status> start();
@@ -66,6 +71,17 @@ class PostgresDatabase final : public Database {
   const Options& options() const override { return core_->options(); }
   PoolStats stats() const override;
   Task<void> close() override;
+  void hint(std::string channel) override { notify().hint(std::move(channel)); }
+  void on_hint(std::string channel, Hints::Callback callback) override {
+    notify().listen(std::move(channel), std::move(callback));
+  }
+  Task<Result<std::unique_ptr<Database>>> open_beside(runtime::IoPool& io) override {
+    Options options = core_->options();
+    options.pool_max = 2;
+    options.pool_min = 0;
+    options.lanes_per_thread = 1;
+    co_return co_await open_postgres(std::move(options), io);
+  }
 
  private:
   class Tx;
@@ -82,6 +98,8 @@ class PostgresDatabase final : public Database {
   Task<Attempt> try_on_pool(const Context& ctx, const Statement& statement, Rows& rows);
   Task<Attempt> attempt(const Context& ctx, const Body& body);
   void shut_down(const std::shared_ptr<std::atomic<int>>& left);
+  NotifyHints& notify();
+  void send_notify(std::string channel);
 
   std::shared_ptr<Core> core_;
   runtime::IoPool& io_;
@@ -89,7 +107,32 @@ class PostgresDatabase final : public Database {
   std::vector<std::vector<std::shared_ptr<Lane>>> lanes_;  // by io thread
   std::atomic<bool> closed_{false}, lanes_closed_{false};
   std::atomic<int> busy_{0};
+  std::once_flag notify_once_;
+  std::shared_ptr<NotifyHints> notify_;  // made with the first hint
 };
+
+NotifyHints& PostgresDatabase::notify() {
+  std::call_once(notify_once_, [this] {
+    auto send = [this](std::string channel) { send_notify(std::move(channel)); };
+    notify_ = std::make_shared<NotifyHints>(core_->options(), io_.thread(0), std::move(send));
+  });
+  return *notify_;
+}
+
+// On io thread 0. Not waited for: a hint that is lost is made good by looking.
+void PostgresDatabase::send_notify(std::string channel) {
+  if (closed_) return;
+  auto task = [](PostgresDatabase& db, std::string name) -> Task<void> {
+    Context ctx;
+    ctx.deadline = Clock::now() + std::chrono::seconds(2);
+    Statement statement;
+    statement.text = "SELECT pg_notify($1, '')";
+    statement.params = {Value(std::move(name))};
+    statement.is_write = true;
+    (void)co_await db.run(ctx, std::move(statement));
+  };
+  runtime::start_here(task(*this, std::move(channel)), [] {});
+}
 
 // The least busy one of this thread; from elsewhere, of the first.
 Lane* PostgresDatabase::pick_lane() {
@@ -327,6 +370,7 @@ void PostgresDatabase::shut_down(const std::shared_ptr<std::atomic<int>>& left) 
 
 Task<void> PostgresDatabase::close() {
   if (closed_.exchange(true)) co_return;
+  if (notify_) notify_->close();
   while (busy_.load() > 0) co_await runtime::sleep_for(std::chrono::milliseconds(10));
   auto left = std::make_shared<std::atomic<int>>(0);
   shut_down(left);
