@@ -67,9 +67,10 @@ constexpr std::chrono::seconds kLeaveTime{5};
 
 // Members are made in this order and destroyed in the opposite one.
 struct App::Impl {
-  Impl(const Config& c, Purpose why, std::string secret)
+  Impl(const Config& c, Purpose why, Inherited from, std::string secret)
       : config(c),
         purpose(why),
+        inherited(from),
         io(c.number("IO_THREADS") > 0 ? static_cast<size_t>(c.number("IO_THREADS"))
                                       : runtime::usable_cpus()),
         hashing("hash", kHashThreads, kHashQueue),
@@ -78,6 +79,7 @@ struct App::Impl {
 
   Config config;
   const Purpose purpose;
+  const Inherited inherited;
   const WorkerMode mode = WorkerMode::parse(config.get("WORKER_MODE"));
   runtime::Metrics metrics;
   Health health{metrics};
@@ -98,7 +100,7 @@ struct App::Impl {
   bool stopped = false;
   std::mutex mutex;
   std::condition_variable hurried;
-  bool hurry = false;
+  std::atomic<bool> hurry{false};
 
   Task<Status> install(const Context& ctx) {
     CO_TRY_STATUS(co_await catalog->install(ctx));
@@ -191,16 +193,16 @@ struct App::Impl {
   // Waits, unless somebody is in a hurry.
   void pause(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex);
-    hurried.wait_for(lock, time, [this] { return hurry; });
+    hurried.wait_for(lock, time, [this] { return hurry.load(); });
   }
 };
 
 App::App(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<App>> App::open(const Config& config, Purpose purpose) {
+Result<std::unique_ptr<App>> App::open(const Config& config, Purpose purpose, Inherited inherited) {
   TRY(std::string secret, token_secret(config));
-  auto app =
-      std::unique_ptr<App>(new App(std::make_unique<Impl>(config, purpose, std::move(secret))));
+  auto app = std::unique_ptr<App>(
+      new App(std::make_unique<Impl>(config, purpose, inherited, std::move(secret))));
   TRY_STATUS(app->impl_->start());
   return app;
 }
@@ -219,9 +221,10 @@ App::~App() {
 Status App::listen() {
   HttpRoot& root = *impl_->root;
   if (impl_->mode.http) {
+    net::ServerOptions options = http_options(impl_->config);
+    options.inherited_fd = impl_->inherited.listener;
     impl_->http = std::make_unique<net::Server>(
-        impl_->io, http_options(impl_->config),
-        [&root](net::Request& request) { return root.handle(request); });
+        impl_->io, options, [&root](net::Request& request) { return root.handle(request); });
     TRY_STATUS(impl_->http->listen());
     root.watch(*impl_->http);
   }
@@ -233,6 +236,12 @@ Status App::listen() {
 int App::port() const { return impl_->http ? impl_->http->port() : 0; }
 int App::admin_port() const { return impl_->admin ? impl_->admin->port() : 0; }
 
+void App::hurry() {
+  std::lock_guard lock(impl_->mutex);
+  impl_->hurry = true;
+  impl_->hurried.notify_all();
+}
+
 void App::drain_and_stop() {
   if (std::exchange(impl_->stopped, true)) return;
   impl_->health.begin_drain();
@@ -241,7 +250,8 @@ void App::drain_and_stop() {
   impl_->pause(impl_->config.milliseconds("SHUTDOWN_DELAY"));
   if (impl_->http) {
     impl_->http->drain();
-    if (!impl_->http->wait_idle(impl_->config.milliseconds("SHUTDOWN_TIMEOUT"))) {
+    if (!impl_->http->wait_idle(impl_->config.milliseconds("SHUTDOWN_TIMEOUT"),
+                                [this] { return impl_->hurry.load(); })) {
       log_warn("requests in flight were cut off",
                {{"requests", impl_->http->stats().requests_in_flight}});
     }

@@ -21,11 +21,18 @@ enum class Purpose {
   kCommand,  // one command on the database, beside the servers
 };
 
+// What a supervisor or service manager gives to this process.
+struct Inherited {
+  int listener = -1;           // a listening socket instead of APP_HOST and APP_PORT
+  bool private_admin = false;  // the admin port is for the supervisor alone
+};
+
 class App {
  public:
   // Opens the database and brings its tables up to this version; to serve, also the admin port,
   // before all else. From a plain thread (main).
-  static Result<std::unique_ptr<App>> open(const Config& config, Purpose purpose);
+  static Result<std::unique_ptr<App>> open(const Config& config, Purpose purpose,
+                                           Inherited inherited = {});
   ~App();
 
   Status listen();         // takes up the work that WORKER_MODE gives it
@@ -33,6 +40,7 @@ class App {
   int admin_port() const;  // 0: off
   // SIGTERM: unready at once, serves on for SHUTDOWN_DELAY, lets requests in flight finish.
   void drain_and_stop();
+  void hurry();  // ends the waiting of drain_and_stop; from any thread
   Status create_or_reset_admin(const std::string& username, const std::string& email,
                                const std::string& password);
 

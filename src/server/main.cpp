@@ -1,10 +1,7 @@
 // The command line: halcyon serve|migrate|user|config|version.
-#include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <iostream>
 
 #include "base/config.h"
@@ -12,17 +9,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "server/app.h"
+#include "server/serve.h"
 
 namespace halcyon::server {
 namespace {
-
-constexpr int kBadConfig = 2;
-
-int fail_with(const Error& error) {
-  std::cerr << "halcyon: " << error.message
-            << (error.internal.empty() ? "" : " (" + error.internal + ")") << '\n';
-  return error.id == "INVALID_CONFIG" ? kBadConfig : 1;
-}
 
 void set_up_log(const Config& config) {
   const std::string& level = config.get("LOGGER_LEVEL");
@@ -40,37 +30,6 @@ void set_up_log(const Config& config) {
                 : level == "error" ? LogLevel::kError
                                    : LogLevel::kInfo,
                 config.get("LOGGER_FORMAT"), file);
-}
-
-// Signals are waited for by the main thread; every thread made later inherits the mask.
-sigset_t block_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return set;
-}
-
-int serve(const Config& config) {
-  const sigset_t signals = block_signals();
-  const auto started = std::chrono::steady_clock::now();
-  auto app = App::open(config, Purpose::kServe);
-  if (!app) return fail_with(app.error());
-  if (auto status = (*app)->listen(); !status) return fail_with(status.error());
-  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - started;
-  log_info("listening", {{"host", config.get("APP_HOST")},
-                         {"port", (*app)->port()},
-                         {"adminPort", (*app)->admin_port()},
-                         {"database", config.get("DB_DIALECT")},
-                         {"version", kVersion},
-                         {"startMs", took.count()}});
-  int signal_number = 0;
-  sigwait(&signals, &signal_number);
-  log_info("stopping", {{"signal", signal_number}});
-  (*app)->drain_and_stop();
-  return 0;
 }
 
 int user(const Config& config, const std::string& username, const std::string& email,
@@ -124,7 +83,7 @@ int main_of(int argc, char** argv) {
   if (!config) return fail_with(config.error());
   set_up_log(*config);
   for (const std::string& warning : config->warnings()) log_warn(warning);
-  if (*serve_command) return serve(*config);
+  if (*serve_command) return serve(*config, {argv, argv + argc});
   if (*user_command) return user(*config, username, email, password);
   if (*migrate_command) {
     auto app = App::open(*config, Purpose::kCommand);
