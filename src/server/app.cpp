@@ -143,7 +143,12 @@ struct App::Impl {
   // First of all, so that a process that migrates a large database is seen to live.
   Status open_admin() {
     if (purpose != Purpose::kServe || config.number("ADMIN_PORT") == 0) return {};
-    admin = std::make_unique<net::Server>(io, admin_options(config),
+    net::ServerOptions options = admin_options(config);
+    if (inherited.private_admin) {
+      options.host = "127.0.0.1";
+      options.port = 0;
+    }
+    admin = std::make_unique<net::Server>(io, options,
                                           [this](net::Request& request) -> Task<net::Response> {
                                             co_return answer_admin(request, health, metrics);
                                           });
