@@ -21,10 +21,10 @@ export function dialects(): Dialect[] {
   return list;
 }
 
-const binary = process.env.HALCYON_BINARY ?? fileURLToPath(new URL('../../build/dev/halcyon', import.meta.url));
+export const binary = process.env.HALCYON_BINARY ?? fileURLToPath(new URL('../../build/dev/halcyon', import.meta.url));
 let databases = 0;
 
-function databaseEnvironment(dialect: Dialect): Record<string, string> {
+export function databaseEnvironment(dialect: Dialect): Record<string, string> {
   if (dialect === 'sqlite') return { DB_DIALECT: 'sqlite' };
   const prefix = `TEST_${dialect.toUpperCase()}_`;
   const host = process.env[`${prefix}HOST`]!;
@@ -47,6 +47,7 @@ function databaseEnvironment(dialect: Dialect): Record<string, string> {
 export class Server {
   url = '';
   output = '';
+  program = binary;
   private process!: ChildProcess;
   private exited!: Promise<number | null>;
 
@@ -55,7 +56,7 @@ export class Server {
     readonly environment: Record<string, string>,
   ) {}
 
-  static async start(dialect: Dialect, settings: Record<string, string> = {}): Promise<Server> {
+  static async start(dialect: Dialect, settings: Record<string, string> = {}, program = binary): Promise<Server> {
     const folder = mkdtempSync(join(tmpdir(), 'halcyon-test-'));
     const server = new Server(folder, {
       PATH: process.env.PATH ?? '',
@@ -63,9 +64,11 @@ export class Server {
       APP_PORT: '0',
       STORAGE_PATH: join(folder, 'storage'),
       LOGGER_LEVEL: 'info',
+      SHUTDOWN_IDLE: '100ms', // the SDK keeps connections open that it uses no more
       ...databaseEnvironment(dialect),
       ...settings,
     });
+    server.program = program;
     await server.launch();
     return server;
   }
@@ -73,7 +76,7 @@ export class Server {
   /** Starts the process and waits for its "listening" line, which names the port. */
   async launch(): Promise<void> {
     this.output = '';
-    this.process = spawn(binary, ['serve'], { cwd: this.folder, env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(this.program, ['serve'], { cwd: this.folder, env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
     const port = await new Promise<number>((resolve, reject) => {
       const read = (chunk: Buffer) => {
@@ -90,6 +93,22 @@ export class Server {
 
   get pid(): number {
     return this.process.pid!;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+
+  get ended(): Promise<number | null> {
+    return this.exited;
+  }
+
+  /** Lines of the log with this message, oldest first. */
+  log(message: string): Record<string, any>[] {
+    return this.output
+      .split('\n')
+      .filter((line) => line.includes(`"message":"${message}"`) && line.endsWith('}'))
+      .map((line) => JSON.parse(line));
   }
 
   /** Ends the process; resolves with its exit code (null after SIGKILL). */
