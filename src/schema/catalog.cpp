@@ -118,11 +118,25 @@ Result<std::shared_ptr<const Loaded>> Catalog::Impl::apply(const Loaded& before,
   return make_loaded(std::move(model), generation);
 }
 
-Task<Status> Catalog::Impl::change(const Context& ctx, Mutation mutation) {
-  if (db.dialect().has_transactional_ddl()) {
-    co_return co_await change_in_transaction(ctx, std::move(mutation));
+Task<Result<std::shared_ptr<const Snapshot>>> Catalog::Impl::change(const Context& ctx,
+                                                                    Mutation mutation,
+                                                                    Unit* unit) {
+  const bool transactional = db.dialect().has_transactional_ddl();
+  if (unit != nullptr) {
+    if (transactional) {
+      CO_TRY_STATUS(co_await change_in_transaction(ctx, *unit, mutation));
+    } else {
+      CO_TRY_STATUS(co_await plan_change(ctx, *unit, mutation));
+    }
+    co_return unit->now->snapshot;
   }
-  co_return co_await change_in_steps(ctx, std::move(mutation));
+  std::shared_ptr<const Snapshot> model;
+  UnitBody body = [&](Unit& own) -> Task<Status> {
+    CO_TRY(model, co_await change(ctx, mutation, &own));
+    co_return Status{};
+  };
+  CO_TRY_STATUS(co_await in_unit(ctx, body));
+  co_return model;
 }
 
 Task<Status> Catalog::Impl::save(const Context& ctx, sql::Executor& tx, const Loaded& before,
@@ -134,34 +148,40 @@ Task<Status> Catalog::Impl::save(const Context& ctx, sql::Executor& tx, const Lo
   co_return Status{};
 }
 
-Task<Status> Catalog::Impl::change_in_transaction(const Context& ctx, Mutation mutation) {
-  std::shared_ptr<const Loaded> made;
-  sql::Database::Body body = [&](sql::Transaction& tx) -> Task<Status> {
-    return change_attempt(ctx, tx, mutation, made);
-  };
-  CO_TRY_STATUS(co_await db.in_transaction(ctx, body));
-  if (made) publish(std::move(made));
+Task<Status> Catalog::Impl::in_unit(const Context& ctx, UnitBody body) {
+  if (!db.dialect().has_transactional_ddl()) co_return co_await unit_in_steps(ctx, body);
+  sql::Database::Body attempt = [&](sql::Transaction& tx) { return unit_attempt(ctx, tx, body); };
+  co_return co_await db.in_transaction(ctx, attempt);
+}
+
+Task<Status> Catalog::Impl::unit_attempt(const Context& ctx, sql::Transaction& tx,
+                                         const UnitBody& body) {
+  Unit unit;
+  unit.tx = &tx;
+  CO_TRY_STATUS(co_await body(unit));
+  if (unit.last) CO_TRY_STATUS(co_await unit.last(tx));
+  if (unit.now) tx.on_commit([this, now = unit.now] { publish(now); });
   co_return Status{};
 }
 
-Task<Status> Catalog::Impl::change_attempt(const Context& ctx, sql::Executor& tx,
-                                           const Mutation& mutation,
-                                           std::shared_ptr<const Loaded>& made) {
-  made.reset();
+Task<Status> Catalog::Impl::change_in_transaction(const Context& ctx, Unit& unit,
+                                                  const Mutation& mutation) {
+  sql::Executor& tx = *unit.tx;
   CO_TRY(State state, co_await store.lock(tx, ctx));
-  CO_TRY(auto before, co_await base_of(tx, ctx, state.generation));
-  CO_TRY(auto after, apply(*before, mutation, state.generation + 1));
-  if (!after) {
-    made = std::move(before);
-    co_return Status{};
+  if (!unit.now) {
+    CO_TRY(unit.base, co_await base_of(tx, ctx, state.generation));
+    unit.now = unit.base;
   }
+  const auto before = unit.now;
+  CO_TRY(auto after, apply(*before, mutation, state.generation + 1));
+  if (!after) co_return Status{};
   CO_TRY(auto steps, plan_steps(*before->snapshot, *after->snapshot));
   CO_TRY_STATUS(co_await check_steps(tx, ctx, steps));
   for (Step& step : steps) CO_TRY_STATUS(co_await run_step(tx, ctx, std::move(step)));
   CO_TRY_STATUS(co_await save(ctx, tx, *before, *after));
   ++state.generation;
   CO_TRY_STATUS(co_await store.write(tx, ctx, state));
-  made = std::move(after);
+  unit.now = std::move(after);
   co_return Status{};
 }
 
@@ -257,9 +277,13 @@ Catalog::Catalog(sql::Database& db, Settings settings, std::vector<json::Object>
 Catalog::~Catalog() = default;
 
 void Catalog::on_change(ChangeHook hook) { impl_->hooks.push_back(std::move(hook)); }
+void Catalog::on_restore(RestoreHook hook) { impl_->restore = std::move(hook); }
 
 Task<Status> Catalog::install(const Context& ctx) { return impl_->install(ctx); }
 Task<Status> Catalog::refresh(const Context& ctx) { return impl_->refresh(ctx); }
+Task<Status> Catalog::in_unit(const Context& ctx, UnitBody body) {
+  return impl_->in_unit(ctx, std::move(body));
+}
 
 std::shared_ptr<const Snapshot> Catalog::snapshot() const { return impl_->current()->snapshot; }
 

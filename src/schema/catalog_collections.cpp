@@ -207,46 +207,46 @@ Task<Status> complete_view(sql::Executor& db, const Context& ctx, const Settings
 
 }  // namespace
 
-Task<Result<json::Object>> Catalog::create_collection(const Context& ctx, json::Object definition) {
+Task<Result<json::Object>> Catalog::create_collection(const Context& ctx, json::Object definition, Unit* unit) {
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("t_");
   if (is_view(definition)) {
     CO_TRY_STATUS(co_await complete_view(impl_->db, ctx, impl_->settings, definition));
   }
   const std::string name = json::get_string(definition, "name");
   Mutation mutation = [definition](Edit& edit) { return add_collection(edit, definition); };
-  CO_TRY_STATUS(co_await impl_->change(ctx, std::move(mutation)));
-  const auto model = snapshot();
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
   const Collection* made = model->find(name);
   if (made == nullptr) co_return collection_not_found(name);
   co_return collection_json(*made, true);
 }
 
 Task<Result<json::Object>> Catalog::update_collection(const Context& ctx, std::string name,
-                                                      json::Object changes) {
+                                                      json::Object changes, Unit* unit) {
   Mutation mutation = [name, changes](Edit& edit) { return edit_collection(edit, name, changes); };
-  CO_TRY_STATUS(co_await impl_->change(ctx, std::move(mutation)));
-  const auto model = snapshot();
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
   const Collection* now = model->find(name);
   if (now == nullptr) co_return collection_not_found(name);
   co_return collection_json(*now, true);
 }
 
-Task<Status> Catalog::destroy_collection(const Context& ctx, std::string name, bool cascade) {
+Task<Status> Catalog::destroy_collection(const Context& ctx, std::string name, bool cascade, Unit* unit) {
   Mutation mutation = [name, cascade](Edit& edit) {
     return remove_collection(edit, name, cascade);
   };
-  return impl_->change(ctx, std::move(mutation));
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
+  co_return Status{};
 }
 
-Task<Status> Catalog::set_fields(const Context& ctx, std::string name, json::Array fields) {
+Task<Status> Catalog::set_fields(const Context& ctx, std::string name, json::Array fields, Unit* unit) {
   Mutation mutation = [name, fields](Edit& edit) -> Status {
     if (edit.before.find(name) == nullptr) return collection_not_found(name);
     return replace_fields(edit, name, fields);
   };
-  return impl_->change(ctx, std::move(mutation));
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
+  co_return Status{};
 }
 
-Task<Result<json::Object>> Catalog::apply_collection(const Context& ctx, json::Object definition) {
+Task<Result<json::Object>> Catalog::apply_collection(const Context& ctx, json::Object definition, Unit* unit) {
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("t_");
   const std::string name = json::get_string(definition, "name");
   Mutation mutation = [definition, name](Edit& edit) -> Status {
@@ -256,15 +256,14 @@ Task<Result<json::Object>> Catalog::apply_collection(const Context& ctx, json::O
     TRY_STATUS(edit_collection(edit, name, std::move(changes)));
     return upsert_fields(edit, name, fields_of(definition));
   };
-  CO_TRY_STATUS(co_await impl_->change(ctx, std::move(mutation)));
-  const auto model = snapshot();
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
   const Collection* now = model->find(name);
   if (now == nullptr) co_return collection_not_found(name);
   co_return collection_json(*now, true);
 }
 
 Task<Status> Catalog::move_collection(const Context& ctx, std::string source, std::string target,
-                                      std::string method) {
+                                      std::string method, Unit* unit) {
   Mutation mutation = [source, target, method](Edit& edit) -> Status {
     std::vector<StoredCollection*> rows;
     for (auto& row : edit.model.collections) rows.push_back(&row);
@@ -277,7 +276,8 @@ Task<Status> Catalog::move_collection(const Context& ctx, std::string source, st
     }
     return {};
   };
-  return impl_->change(ctx, std::move(mutation));
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
+  co_return Status{};
 }
 
 }  // namespace halcyon::schema

@@ -385,51 +385,49 @@ Result<json::Object> field_of(const Snapshot& model, const std::string& collecti
 }  // namespace
 
 Task<Result<json::Object>> Catalog::create_field(const Context& ctx, std::string collection,
-                                                 json::Object definition) {
+                                                 json::Object definition, Unit* unit) {
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("f_");
   const std::string name = json::get_string(definition, "name");
   Mutation mutation = [collection, definition](Edit& edit) -> Status {
     if (edit.before.find(collection) == nullptr) return collection_not_found(collection);
     return add_field(edit, collection, definition);
   };
-  CO_TRY_STATUS(co_await impl_->change(ctx, std::move(mutation)));
-  const auto model = snapshot();
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
   co_return field_of(*model, collection, name);
 }
 
 Task<Result<json::Object>> Catalog::update_field(const Context& ctx, std::string collection,
-                                                 std::string name, json::Object changes) {
+                                                 std::string name, json::Object changes, Unit* unit) {
   const std::string new_name = json::get_string(changes, "name", name);
   Mutation mutation = [collection, name, changes](Edit& edit) {
     return edit_field(edit, collection, name, changes);
   };
-  CO_TRY_STATUS(co_await impl_->change(ctx, std::move(mutation)));
-  const auto model = snapshot();
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
   co_return field_of(*model, collection, new_name);
 }
 
-Task<Status> Catalog::destroy_field(const Context& ctx, std::string collection, std::string name) {
+Task<Status> Catalog::destroy_field(const Context& ctx, std::string collection, std::string name, Unit* unit) {
   Mutation mutation = [collection, name](Edit& edit) {
     return remove_field(edit, collection, name);
   };
-  return impl_->change(ctx, std::move(mutation));
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
+  co_return Status{};
 }
 
 Task<Result<json::Object>> Catalog::apply_field(const Context& ctx, std::string collection,
-                                                json::Object definition) {
+                                                json::Object definition, Unit* unit) {
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("f_");
   const std::string name = json::get_string(definition, "name");
   Mutation mutation = [collection, definition](Edit& edit) -> Status {
     if (edit.before.find(collection) == nullptr) return collection_not_found(collection);
     return upsert_fields(edit, collection, json::Array{definition});
   };
-  CO_TRY_STATUS(co_await impl_->change(ctx, std::move(mutation)));
-  const auto model = snapshot();
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
   co_return field_of(*model, collection, name);
 }
 
 Task<Status> Catalog::move_field(const Context& ctx, std::string collection, std::string source,
-                                 std::string target, std::string method) {
+                                 std::string target, std::string method, Unit* unit) {
   Mutation mutation = [collection, source, target, method](Edit& edit) -> Status {
     std::vector<StoredField*> rows;
     for (auto& row : edit.model.fields) {
@@ -444,7 +442,8 @@ Task<Status> Catalog::move_field(const Context& ctx, std::string collection, std
     }
     return {};
   };
-  return impl_->change(ctx, std::move(mutation));
+  CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
+  co_return Status{};
 }
 
 }  // namespace halcyon::schema

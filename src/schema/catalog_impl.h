@@ -43,6 +43,7 @@ struct Catalog::Impl {
   std::vector<json::Object> builtin;
   Store store;
   std::vector<ChangeHook> hooks;
+  RestoreHook restore;
 
   mutable std::mutex mutex;
   std::shared_ptr<const Loaded> loaded;  // guarded by mutex
@@ -53,8 +54,11 @@ struct Catalog::Impl {
   }
   void publish(std::shared_ptr<const Loaded> now);
 
-  // Makes the change in the database and publishes it. `mutation` may run more than once.
-  Task<Status> change(const Context& ctx, Mutation mutation);
+  // Makes the change, in `unit` or as one of its own; the model with it. `mutation` may run more
+  // than once.
+  Task<Result<std::shared_ptr<const Snapshot>>> change(const Context& ctx, Mutation mutation,
+                                                       Unit* unit);
+  Task<Status> in_unit(const Context& ctx, UnitBody body);
 
   Task<Status> install(const Context& ctx);
   Task<Status> refresh(const Context& ctx);
@@ -73,19 +77,18 @@ struct Catalog::Impl {
   // The rows of the new model and what hangs on them.
   Task<Status> save(const Context& ctx, sql::Executor& tx, const Loaded& before,
                     const Loaded& after) const;
-  Task<Status> change_in_transaction(const Context& ctx, Mutation mutation);
-  Task<Status> change_attempt(const Context& ctx, sql::Executor& tx, const Mutation& mutation,
-                              std::shared_ptr<const Loaded>& made);
+  Task<Status> change_in_transaction(const Context& ctx, Unit& unit, const Mutation& mutation);
+  Task<Status> unit_attempt(const Context& ctx, sql::Transaction& tx, const UnitBody& body);
 
   // Without transactional DDL: under the lease, with a journal.
-  Task<Status> change_in_steps(const Context& ctx, Mutation mutation);
+  Task<Status> plan_change(const Context& ctx, Unit& unit, const Mutation& mutation);
   Task<Status> with_lease(const Context& ctx, std::function<Task<Status>()> body);
-  Task<Status> steps_attempt(const Context& ctx, const Mutation& mutation,
-                             std::shared_ptr<const Loaded>& made);
+  Task<Status> unit_in_steps(const Context& ctx, const UnitBody& body);
   Task<Status> run_journalled(const Context& ctx, const std::vector<Step>& steps);
   Task<Status> undo(const Context& ctx, const std::vector<Step>& steps, int64_t done);
+  using Last = std::function<Task<Status>(sql::Transaction&)>;
   Task<Status> finish_journal(const Context& ctx, const Loaded& before, const Loaded& after,
-                              State state);
+                              const Last& last);
   Task<Status> repair(const Context& ctx);
 
   Task<Status> reconcile(sql::Executor& db_or_tx, const Context& ctx, const Snapshot& model,

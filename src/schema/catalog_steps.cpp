@@ -59,35 +59,43 @@ Task<Status> Catalog::Impl::with_lease(const Context& ctx, std::function<Task<St
   co_return dropped;
 }
 
-Task<Status> Catalog::Impl::change_in_steps(const Context& ctx, Mutation mutation) {
-  std::shared_ptr<const Loaded> made;
-  std::function<Task<Status>()> body = [&]() -> Task<Status> {
-    return steps_attempt(ctx, mutation, made);
-  };
-  CO_TRY_STATUS(co_await with_lease(ctx, body));
-  if (made) publish(std::move(made));
+Task<Status> Catalog::Impl::plan_change(const Context& ctx, Unit& unit, const Mutation& mutation) {
+  if (!unit.now) {
+    CO_TRY(State state, co_await store.read(db, ctx));
+    CO_TRY(unit.base, co_await base_of(db, ctx, state.generation));
+    unit.now = unit.base;
+  }
+  CO_TRY(auto after, apply(*unit.now, mutation, unit.base->snapshot->generation + 1));
+  if (!after) co_return Status{};
+  CO_TRY(auto steps, plan_steps(*unit.base->snapshot, *after->snapshot));
+  CO_TRY_STATUS(co_await check_steps(db, ctx, steps));
+  unit.now = std::move(after);
   co_return Status{};
 }
 
-Task<Status> Catalog::Impl::steps_attempt(const Context& ctx, const Mutation& mutation,
-                                          std::shared_ptr<const Loaded>& made) {
-  CO_TRY(State state, co_await store.read(db, ctx));
-  CO_TRY(auto before, co_await base_of(db, ctx, state.generation));
-  CO_TRY(auto after, apply(*before, mutation, state.generation + 1));
-  if (!after) {
-    made = std::move(before);
+Task<Status> Catalog::Impl::unit_in_steps(const Context& ctx, const UnitBody& body) {
+  std::shared_ptr<const Loaded> made;
+  std::function<Task<Status>()> work = [&]() -> Task<Status> {
+    Unit unit;
+    CO_TRY_STATUS(co_await body(unit));
+    if (unit.changed()) {
+      CO_TRY(auto steps, plan_steps(*unit.base->snapshot, *unit.now->snapshot));
+      if (!steps.empty()) {
+        Journal journal;
+        journal.after = unit.now->stored;
+        journal.note = unit.note;
+        CO_TRY_STATUS(co_await store.write_journal(db, ctx, std::move(journal)));
+        CO_TRY_STATUS(co_await run_journalled(ctx, steps));
+      }
+      CO_TRY_STATUS(co_await finish_journal(ctx, *unit.base, *unit.now, unit.last));
+    } else if (unit.last) {
+      CO_TRY_STATUS(co_await db.in_transaction(ctx, unit.last));
+    }
+    made = unit.now;
     co_return Status{};
-  }
-  CO_TRY(auto steps, plan_steps(*before->snapshot, *after->snapshot));
-  CO_TRY_STATUS(co_await check_steps(db, ctx, steps));
-  if (!steps.empty()) {
-    Journal journal;
-    journal.after = after->stored;
-    CO_TRY_STATUS(co_await store.write_journal(db, ctx, std::move(journal)));
-    CO_TRY_STATUS(co_await run_journalled(ctx, steps));
-  }
-  CO_TRY_STATUS(co_await finish_journal(ctx, *before, *after, std::move(state)));
-  made = std::move(after);
+  };
+  CO_TRY_STATUS(co_await with_lease(ctx, work));
+  if (made) publish(std::move(made));
   co_return Status{};
 }
 
@@ -117,14 +125,17 @@ Task<Status> Catalog::Impl::undo(const Context& ctx, const std::vector<Step>& st
   co_return co_await store.clear_journal(db, ctx);
 }
 
-// The rows, the generation and the end of the journal, at once.
+// The rows, the generation, the end of the journal and what the caller writes, at once.
 Task<Status> Catalog::Impl::finish_journal(const Context& ctx, const Loaded& before,
-                                           const Loaded& after, State state) {
-  ++state.generation;
+                                           const Loaded& after, const Last& last) {
   sql::Database::Body body = [&](sql::Transaction& tx) -> Task<Status> {
+    CO_TRY(State state, co_await store.lock(tx, ctx));
+    state.generation = after.snapshot->generation;
     CO_TRY_STATUS(co_await save(ctx, tx, before, after));
     CO_TRY_STATUS(co_await store.write(tx, ctx, state));
-    co_return co_await store.clear_journal(tx, ctx);
+    CO_TRY_STATUS(co_await store.clear_journal(tx, ctx));
+    if (last) CO_TRY_STATUS(co_await last(tx));
+    co_return Status{};
   };
   co_return co_await db.in_transaction(ctx, body);
 }
@@ -150,7 +161,11 @@ Task<Status> Catalog::Impl::repair(const Context& ctx) {
     }
     CO_TRY_STATUS(co_await store.progress(db, ctx, false, i + 1));
   }
-  co_return co_await finish_journal(ctx, *before, *after, std::move(state));
+  Last last;
+  if (restore && !journal->note.empty()) {
+    last = [&](sql::Transaction& tx) { return restore(ctx, tx, journal->note); };
+  }
+  co_return co_await finish_journal(ctx, *before, *after, last);
 }
 
 }  // namespace halcyon::schema

@@ -77,7 +77,7 @@ Status sync_collection(Edit& edit, const std::string& name, const sql::TableInfo
 
 }  // namespace
 
-Task<Result<json::Array>> Catalog::refresh_main_data_source(const Context& ctx) {
+Task<Result<json::Array>> Catalog::refresh_main_data_source(const Context& ctx, Unit* unit) {
   CO_TRY(auto tables, co_await sql::list_tables(impl_->db, ctx, impl_->settings.db_schema, false));
   const auto model = snapshot();
   const std::set<std::string> known = known_tables(*model);
@@ -89,14 +89,14 @@ Task<Result<json::Array>> Catalog::refresh_main_data_source(const Context& ctx) 
            co_await sql::describe_table(impl_->db, ctx, impl_->settings.db_schema, table));
     if (info) found.push_back(adopted_definition(*info));
   }
+  std::shared_ptr<const Snapshot> now = model;
   if (!found.empty()) {
     Mutation mutation = [found](Edit& edit) -> Status {
       for (const auto& definition : found) TRY_STATUS(adopt(edit, definition));
       return {};
     };
-    CO_TRY_STATUS(co_await impl_->change(ctx, std::move(mutation)));
+    CO_TRY(now, co_await impl_->change(ctx, std::move(mutation), unit));
   }
-  const auto now = snapshot();
   json::Array out;
   for (const auto& definition : found) {
     const Collection* made = now->find(json::get_string(definition, "name"));
@@ -105,7 +105,7 @@ Task<Result<json::Array>> Catalog::refresh_main_data_source(const Context& ctx) 
   co_return out;
 }
 
-Task<Status> Catalog::sync_fields(const Context& ctx, std::vector<std::string> collections) {
+Task<Status> Catalog::sync_fields(const Context& ctx, std::vector<std::string> collections, Unit* unit) {
   const auto model = snapshot();
   std::vector<std::pair<std::string, sql::TableInfo>> infos;
   for (const std::string& name : collections) {
@@ -120,7 +120,8 @@ Task<Status> Catalog::sync_fields(const Context& ctx, std::vector<std::string> c
     for (const auto& [name, info] : infos) TRY_STATUS(sync_collection(edit, name, info));
     return {};
   };
-  co_return co_await impl_->change(ctx, std::move(mutation));
+  CO_TRY(const auto now, co_await impl_->change(ctx, std::move(mutation), unit));
+  co_return Status{};
 }
 
 Task<Result<json::Array>> Catalog::list_views(const Context& ctx) {

@@ -37,11 +37,11 @@ json::Object row_json(const StoredField& row) {
           {"options", row.options}};
 }
 
-std::string to_text(const StoredModel& model) {
+std::string to_text(const StoredModel& model, const std::string& note) {
   json::Array collections, fields;
   for (const auto& row : model.collections) collections.push_back(row_json(row));
   for (const auto& row : model.fields) fields.push_back(row_json(row));
-  return json::dump(json::Object{{"collections", collections}, {"fields", fields}});
+  return json::dump(json::Object{{"collections", collections}, {"fields", fields}, {"note", note}});
 }
 
 const json::Object& options_of(const json::Object& row) {
@@ -50,10 +50,11 @@ const json::Object& options_of(const json::Object& row) {
   return options == nullptr ? none : *options;
 }
 
-Result<StoredModel> from_text(std::string_view content) {
+Result<StoredModel> from_text(std::string_view content, std::string& note) {
   TRY(json::Value value, json::parse(content, 256));
   StoredModel model;
   if (!value.is_object()) return model;
+  note = json::get_string(value.get_object(), "note");
   if (const json::Array* rows = json::get_array(value.get_object(), "collections")) {
     for (const auto& item : *rows) {
       const json::Object& row = item.as_object();
@@ -359,7 +360,7 @@ Task<Result<std::optional<Journal>>> Store::read_journal(sql::Executor& db,
   Journal journal;
   journal.undoing = is_true(rows.cell(0, 0).text());
   journal.done = to_int64(rows.cell(0, 1).text()).value_or(0);
-  CO_TRY(journal.after, from_text(rows.cell(0, 2).text()));
+  CO_TRY(journal.after, from_text(rows.cell(0, 2).text(), journal.note));
   co_return journal;
 }
 
@@ -368,7 +369,7 @@ Task<Status> Store::write_journal(sql::Executor& db, const Context& ctx, Journal
   insert.table = journal_table();
   insert.columns = {"id", "undoing", "done", "content"};
   insert.rows = {{number(1), sql::param(sql::Value(journal.undoing)), number(journal.done),
-                  text(to_text(journal.after))}};
+                  text(to_text(journal.after, journal.note))}};
   CO_TRY(sql::Rows rows, co_await db.run(ctx, render(insert, db.dialect())));
   co_return Status{};
 }

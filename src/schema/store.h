@@ -22,6 +22,7 @@ struct State {
 
 struct Journal {
   StoredModel after;  // the model when the change is done
+  std::string note;   // Unit::note
   bool undoing = false;
   int64_t done = 0;  // steps done (undoing: steps not yet undone)
 };
