@@ -14,9 +14,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cluster/bus.h"
 #include "data/records.h"
 #include "data/request.h"
 #include "schema/catalog.h"
@@ -81,6 +83,15 @@ class Access {
   // The same from the cache only, without suspending: nullptr when it is not there.
   std::shared_ptr<const Identity> cached_identity(const Credentials& credentials) const;
 
+  // The user that a validly signed token names, though the session may have ended: whose request
+  // was this? nullopt for anything else.
+  std::optional<int64_t> claimed_user(const Credentials& credentials) const;
+  // Changes made here are told to the other members, theirs are listened to; caches then live
+  // longer. Before Cluster::start.
+  void join(cluster::Bus& bus);
+  // Drops every cache: something may have changed that nobody told.
+  void forget();
+
   // Reference F.6 steps 1 to 3. Error 403 NO_PERMISSION.
   Status authorize(const Identity& who, const Request& request) const;
 
@@ -88,11 +99,11 @@ class Access {
   Task<Result<json::Value>> sign_in(const Context& ctx, std::string authenticator,
                                     json::Object values);
   Task<Result<json::Value>> sign_up(const Context& ctx, std::string authenticator,
-                                    json::Object values);
-  Task<Status> sign_out(const Context& ctx, const Identity& who);
+                                    json::Object values, sql::Executor* tx = nullptr);
+  Task<Status> sign_out(const Context& ctx, const Identity& who, sql::Executor* tx = nullptr);
   Task<Result<json::Value>> check(const Context& ctx, const Identity& who);
   Task<Result<json::Value>> change_password(const Context& ctx, const Identity& who,
-                                            json::Object values);
+                                            json::Object values, sql::Executor* tx = nullptr);
   Task<Result<data::Answer>> roles_check(const Context& ctx, const Identity& who);
 
   // Further actions of this module, by "resource:action": users:updateProfile, apiKeys:create, ...
@@ -101,6 +112,8 @@ class Access {
     std::string resource, name, summary;
     Need need = Need::kPermission;
     bool has_body = false;
+    bool reads = false;   // whatever its name says, it writes nothing
+    bool secret = false;  // the answer is shown once
     // `source_id`: of association resources such as roles/admin/dataSourcesCollections:list.
     std::function<Task<Result<data::Answer>>(const data::Call&, const Identity&, data::Params,
                                              std::string source_id)>

@@ -41,7 +41,7 @@ Task<Result<Answer>> update_profile(Access::Impl& impl, const data::Call& call, 
     }
     values[key] = value;
   }
-  CO_TRY_STATUS(co_await impl.store.update(call.ctx, "users", json::Object{{"id", user_id(who)}},
+  CO_TRY_STATUS(co_await impl.store.update(call, "users", json::Object{{"id", user_id(who)}},
                                            std::move(values)));
   co_return answer("ok");
 }
@@ -50,7 +50,7 @@ Task<Result<Answer>> update_lang(Access::Impl& impl, const data::Call& call, con
                                  Params params) {
   const std::string lang = json::get_string(body(params), "appLang");
   if (lang.empty()) co_return missing("appLang");
-  CO_TRY_STATUS(co_await impl.store.update(call.ctx, "users", json::Object{{"id", user_id(who)}},
+  CO_TRY_STATUS(co_await impl.store.update(call, "users", json::Object{{"id", user_id(who)}},
                                            json::Object{{"appLang", lang}}));
   co_return answer("ok");
 }
@@ -60,19 +60,19 @@ Task<Result<Answer>> set_default_role(Access::Impl& impl, const data::Call& call
   const std::string role = json::get_string(body(params), "roleName");
   if (role.empty()) co_return missing("roleName");
   const sql::Value id(user_id(who));
-  CO_TRY(auto link, co_await impl.store.columns(call.ctx, "rolesUsers", {"roleName"},
+  CO_TRY(auto link, co_await impl.store.columns(call, "rolesUsers", {"roleName"},
                                                 {{"userId", id}, {"roleName", sql::Value(role)}}));
   if (link.empty())
     co_return fail(Code::kInvalidArgument, "ROLE_NOT_FOUND_FOR_USER", "You do not have this role.");
   CO_TRY(int64_t cleared,
-         co_await impl.store.set_columns(call.ctx, "rolesUsers", {{"default", sql::Value(false)}},
+         co_await impl.store.set_columns(call, "rolesUsers", {{"default", sql::Value(false)}},
                                          {{"userId", id}}));
   CO_TRY(int64_t set,
-         co_await impl.store.set_columns(call.ctx, "rolesUsers", {{"default", sql::Value(true)}},
+         co_await impl.store.set_columns(call, "rolesUsers", {{"default", sql::Value(true)}},
                                          {{"userId", id}, {"roleName", sql::Value(role)}}));
   (void)cleared;
   (void)set;
-  impl.forget();
+  CO_TRY_STATUS(co_await impl.changed(call.ctx, call.tx));
   co_return answer("ok");
 }
 
@@ -83,9 +83,9 @@ Task<Result<Answer>> set_role_mode(Access::Impl& impl, const data::Call& call, P
                        .with_field("roleMode")
                        .with_expected("default, allow-use-union or only-use-union"));
   }
-  CO_TRY_STATUS(co_await impl.store.update(call.ctx, "systemSettings", json::Object{{"id", 1}},
+  CO_TRY_STATUS(co_await impl.store.update(call, "systemSettings", json::Object{{"id", 1}},
                                            json::Object{{"roleMode", mode}}));
-  impl.forget();
+  CO_TRY_STATUS(co_await impl.changed(call.ctx, call.tx));
   co_return answer("ok");
 }
 
@@ -128,7 +128,7 @@ Task<Result<Answer>> create_api_key(Access::Impl& impl, const data::Call& call, 
                                                   : json::get_string(values, "role");
   if (role.empty()) co_return missing("role");
   CO_TRY(auto link, co_await impl.store.columns(
-                        call.ctx, "rolesUsers", {"roleName"},
+                        call, "rolesUsers", {"roleName"},
                         {{"userId", sql::Value(user_id(who))}, {"roleName", sql::Value(role)}}));
   if (link.empty())
     co_return fail(Code::kPermissionDenied, "ROLE_NOT_FOUND_FOR_USER",
@@ -148,12 +148,12 @@ Task<Result<Answer>> create_api_key(Access::Impl& impl, const data::Call& call, 
   std::string token = sign_token(claims, impl.settings.jwt_secret);
   // Stored as a hash: who reads the table cannot use the keys.
   CO_TRY(auto made,
-         co_await impl.store.create(call.ctx, "apiKeys",
+         co_await impl.store.create(call, "apiKeys",
                                     json::Object{{"name", json::get_string(values, "name")},
                                                  {"roleName", role},
                                                  {"expiresIn", expires},
                                                  {"token", sha256_hex(token)}},
-                                    nullptr, &who.caller));
+                                    &who.caller));
   co_return answer(json::Object{{"token", token}});
 }
 
@@ -164,25 +164,25 @@ Task<Result<Answer>> destroy_api_key(Access::Impl& impl, const data::Call& call,
                                                    : std::nullopt;
   if (!id) co_return missing("filterByTk");
   CO_TRY(auto rows, co_await impl.store.columns(
-                        call.ctx, "apiKeys", {"token"},
+                        call, "apiKeys", {"token"},
                         {{"id", sql::Value(*id)}, {"createdById", sql::Value(user_id(who))}}));
   if (rows.empty()) co_return answer(0);
-  // The key must be dead before its row goes: a failure between the two leaves a row, not a live
-  // key.
-  if (rows[0][0]) {
-    auto made = co_await impl.store.create(call.ctx, "tokenBlacklist",
+  CO_TRY(auto blocked, co_await impl.store.columns(
+                           call, "tokenBlacklist", {"id"},
+                           {{"token", sql::Value(rows[0][0].value_or(""))}}));
+  if (rows[0][0] && blocked.empty()) {
+    auto made = co_await impl.store.create(call, "tokenBlacklist",
                                            json::Object{{"token", *rows[0][0]}});
-    if (!made && made.error().id != "UNIQUE_VIOLATION")
-      co_return std::unexpected(std::move(made).error());
+    if (!made) co_return std::unexpected(std::move(made).error());
   }
-  CO_TRY_STATUS(co_await impl.store.destroy(call.ctx, "apiKeys", json::Object{{"id", *id}}));
-  impl.forget();
+  CO_TRY_STATUS(co_await impl.store.destroy(call, "apiKeys", json::Object{{"id", *id}}));
+  CO_TRY_STATUS(co_await impl.changed(call.ctx, call.tx));
   co_return answer(1);
 }
 
 Task<Result<Answer>> public_authenticators(Access::Impl& impl, const data::Call& call) {
   CO_TRY(auto rows,
-         co_await impl.store.find(call.ctx, "authenticators",
+         co_await impl.store.find(call, "authenticators",
                                   Store::Query(json::Object{{"enabled", true}}, {}, {"sort"})));
   json::Array list;
   for (const auto& item : rows) {
@@ -204,22 +204,22 @@ Task<Result<Answer>> source_role(Access::Impl& impl, const data::Call& call, Par
   if (!params.filter_by_tk.is_string()) co_return missing("filterByTk");
   const std::string role(json::as_view(params.filter_by_tk));
   const json::Object key{{"roleName", role}, {"dataSourceKey", source}};
-  CO_TRY(auto row, co_await impl.store.find_one(call.ctx, "dataSourcesRoles", Store::Query(key)));
+  CO_TRY(auto row, co_await impl.store.find_one(call, "dataSourcesRoles", Store::Query(key)));
   if (update) {
     const json::Object values = body(params);
     const json::Value* strategy = json::find(values, "strategy");
     json::Object wanted{{"strategy", strategy != nullptr ? *strategy : json::Value(nullptr)}};
     if (row) {
-      CO_TRY_STATUS(co_await impl.store.update(call.ctx, "dataSourcesRoles", key, wanted));
+      CO_TRY_STATUS(co_await impl.store.update(call, "dataSourcesRoles", key, wanted));
     } else {
       for (const auto& item : key) wanted[item.key()] = item.value();
-      CO_TRY(auto made, co_await impl.store.create(call.ctx, "dataSourcesRoles", wanted));
+      CO_TRY(auto made, co_await impl.store.create(call, "dataSourcesRoles", wanted));
     }
-    CO_TRY(row, co_await impl.store.find_one(call.ctx, "dataSourcesRoles", Store::Query(key)));
-    impl.forget();
+    CO_TRY(row, co_await impl.store.find_one(call, "dataSourcesRoles", Store::Query(key)));
+    CO_TRY_STATUS(co_await impl.changed(call.ctx, call.tx));
   }
   if (!row) {
-    CO_TRY(auto fallback, co_await impl.store.find_one(call.ctx, "roles",
+    CO_TRY(auto fallback, co_await impl.store.find_one(call, "roles",
                                                        Store::Query(json::Object{{"name", role}})));
     if (!fallback)
       co_return fail(Code::kNotFound, "ROLE_NOT_FOUND_ERR", "The role does not exist.");
@@ -236,7 +236,7 @@ Task<Result<Answer>> role_collections(Access::Impl& impl, const data::Call& call
                                       std::string role) {
   CO_TRY(auto rows,
          co_await impl.store.find(
-             call.ctx, "dataSourcesRolesResources",
+             call, "dataSourcesRolesResources",
              Store::Query(json::Object{{"roleName", role}, {"usingActionsConfig", true}})));
   json::Array list;
   for (const auto& [name, collection] : call.model->collections) {
@@ -298,6 +298,7 @@ std::vector<Access::Action> Access::actions() {
       [impl](const data::Call& call, const Identity& who, Params params, std::string) {
         return create_api_key(*impl, call, who, std::move(params));
       });
+  list.back().secret = true;
   add("apiKeys", "destroy", "Delete an own API key; its token stops working", Need::kPermission,
       false, [impl](const data::Call& call, const Identity& who, Params params, std::string) {
         return destroy_api_key(*impl, call, who, std::move(params));
@@ -306,6 +307,7 @@ std::vector<Access::Action> Access::actions() {
       [impl](const data::Call& call, const Identity&, Params, std::string) {
         return public_authenticators(*impl, call);
       });
+  list.back().reads = true;
   for (const bool update : {false, true}) {
     add("dataSources.roles", update ? "update" : "get", "General rights of a role",
         Need::kPermission, update,

@@ -99,10 +99,11 @@ Task<Result<json::Value>> Access::sign_in(const Context& ctx, std::string authen
 }
 
 Task<Result<json::Value>> Access::sign_up(const Context& ctx, std::string authenticator,
-                                          json::Object values) {
+                                          json::Object values, sql::Executor* tx) {
+  const Store::In in(ctx, tx);
   if (authenticator.empty()) authenticator = "basic";
   CO_TRY(auto method, co_await impl_->store.find_one(
-                          ctx, "authenticators",
+                          in, "authenticators",
                           Store::Query(json::Object{{"name", authenticator}, {"enabled", true}})));
   const json::Object* options = method ? json::get_object(*method, "options") : nullptr;
   const json::Object* shown = options != nullptr ? json::get_object(*options, "public") : nullptr;
@@ -129,20 +130,21 @@ Task<Result<json::Value>> Access::sign_up(const Context& ctx, std::string authen
   for (const char* name : {"username", "email", "phone", "nickname"}) {
     if (const json::Value* value = json::find(values, name)) user[name] = *value;
   }
-  CO_TRY(auto made, co_await impl_->store.create(ctx, "users", std::move(user)));
+  CO_TRY(auto made, co_await impl_->store.create(in, "users", std::move(user)));
   co_return json::Value(nullptr);
 }
 
-Task<Status> Access::sign_out(const Context& ctx, const Identity& who) {
+Task<Status> Access::sign_out(const Context& ctx, const Identity& who, sql::Executor* tx) {
+  const Store::In in(ctx, tx);
   if (who.jti.empty()) co_return Status{};
   CO_TRY(Claims claims, verify_token(who.token, impl_->settings.jwt_secret));
-  auto made = co_await impl_->store.create(
-      ctx, "tokenBlacklist",
-      json::Object{{"token", who.jti}, {"expiration", claims.expires_at * 1000}});
-  if (!made && made.error().id != "UNIQUE_VIOLATION")
-    co_return std::unexpected(std::move(made).error());
-  impl_->forget();
-  co_return Status{};
+  CO_TRY(auto blocked, co_await impl_->store.columns(in, "tokenBlacklist", {"id"},
+                                                     {{"token", sql::Value(who.jti)}}));
+  if (!blocked.empty()) co_return Status{};
+  CO_TRY(auto made, co_await impl_->store.create(
+                        in, "tokenBlacklist",
+                        json::Object{{"token", who.jti}, {"expiration", claims.expires_at * 1000}}));
+  co_return co_await impl_->changed(ctx, tx);
 }
 
 Task<Result<json::Value>> Access::check(const Context&, const Identity& who) {
@@ -150,7 +152,8 @@ Task<Result<json::Value>> Access::check(const Context&, const Identity& who) {
 }
 
 Task<Result<json::Value>> Access::change_password(const Context& ctx, const Identity& who,
-                                                  json::Object values) {
+                                                  json::Object values, sql::Executor* tx) {
+  const Store::In in(ctx, tx);
   const std::string wanted = json::get_string(values, "newPassword");
   if (wanted.empty())
     co_return bad_field("MISSING_PASSWORD", "Please enter the new password.", "newPassword");
@@ -160,15 +163,15 @@ Task<Result<json::Value>> Access::change_password(const Context& ctx, const Iden
   }
   const int64_t id = who.caller.user_id.value_or(0);
   CO_TRY(auto rows,
-         co_await impl_->store.columns(ctx, "users", {"password"}, {{"id", sql::Value(id)}}));
+         co_await impl_->store.columns(in, "users", {"password"}, {{"id", sql::Value(id)}}));
   const std::string stored = rows.empty() || !rows[0][0] ? "" : *rows[0][0];
   CO_TRY(bool right,
          co_await impl_->password_matches(json::get_string(values, "oldPassword"), stored));
   if (!right) co_return bad_field("WRONG_PASSWORD", "The old password is wrong.", "oldPassword");
   CO_TRY_STATUS(co_await impl_->store.update(
-      ctx, "users", json::Object{{"id", id}},
+      in, "users", json::Object{{"id", id}},
       json::Object{{"password", wanted}, {"passwordChangeTz", now_ms()}}));
-  impl_->forget();
+  CO_TRY_STATUS(co_await impl_->changed(ctx, tx));
   co_return json::Value(nullptr);
 }
 

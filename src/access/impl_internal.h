@@ -14,9 +14,9 @@
 
 namespace halcyon::access {
 
-// How long a cached identity or role is trusted without looking: bounds how late a change made by
-// another process takes effect.
-constexpr std::chrono::milliseconds kCacheLife{1000};
+// How long a cached identity or role is trusted without looking. Without a bus this bounds how late
+// a change made by another process takes effect; with one it bounds what a session's age may be off.
+constexpr std::chrono::milliseconds kCacheLife{1000}, kSharedCacheLife{10'000};
 
 struct TokenPolicy {
   int64_t token_seconds = 24 * 3600;        // tokenExpirationTime
@@ -51,6 +51,13 @@ struct Access::Impl : data::ChangeListener {
   Task<Result<json::Object>> start_session(const Context& ctx, json::Object user,
                                            std::string authenticator);
   void forget();
+  // Something changed that identities or rights rest on: tells the members, and drops the caches,
+  // when `tx` commits.
+  Task<Status> changed(const Context& ctx, sql::Executor* tx);
+  cluster::Bus* bus = nullptr;
+  std::chrono::milliseconds cache_life() const {
+    return bus != nullptr ? kSharedCacheLife : kCacheLife;
+  }
 
   // role_rights.cpp
   Task<Result<std::shared_ptr<const RoleRights>>> role(const Context& ctx, std::string name);
@@ -70,6 +77,8 @@ struct Access::Impl : data::ChangeListener {
   // data::ChangeListener
   Task<Status> in_transaction(const data::Call& call, sql::Executor& tx,
                               const data::Change& change) override;
+  Task<Status> before_commit(const data::Call& call, sql::Executor& tx,
+                             const std::vector<data::Change>& changes) override;
   void committed(const std::vector<data::Change>& changes) override;
   Task<Status> give_default_role(const data::Call& call, sql::Executor& tx,
                                  const json::Value& user);

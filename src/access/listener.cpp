@@ -2,8 +2,12 @@
 // some records may not go (reference E.2 to E.4).
 #include "access/impl_internal.h"
 
+#include <algorithm>
+
 namespace halcyon::access {
 namespace {
+
+constexpr const char* kTopic = "access";
 
 bool rights_rest_on(std::string_view collection) {
   for (std::string_view name :
@@ -57,21 +61,47 @@ Task<Status> Access::Impl::give_default_role(const data::Call& call, sql::Execut
   CO_TRY(data::Answer present, co_await data::list(mine, links, std::move(params)));
   if (present.data != "[]") co_return Status{};
   CO_TRY(auto role,
-         co_await store.find_one(call.ctx, "roles", Store::Query(json::Object{{"default", true}})));
+         co_await store.find_one({call.ctx, &tx}, "roles",
+                                 Store::Query(json::Object{{"default", true}})));
   if (!role) co_return Status{};
   json::Object link{
       {"userId", user}, {"roleName", json::get_string(*role, "name")}, {"default", true}};
-  CO_TRY(auto made, co_await store.create(call.ctx, "rolesUsers", std::move(link), &tx));
+  CO_TRY(auto made, co_await store.create({call.ctx, &tx}, "rolesUsers", std::move(link)));
   co_return Status{};
 }
 
-void Access::Impl::committed(const std::vector<data::Change>& changes) {
-  for (const auto& change : changes) {
-    if (rights_rest_on(change.collection->name)) {
-      forget();
-      return;
-    }
-  }
+Task<Status> Access::Impl::before_commit(const data::Call& call, sql::Executor& tx,
+                                         const std::vector<data::Change>& changes) {
+  const bool matters = std::ranges::any_of(changes, [](const data::Change& change) {
+    return rights_rest_on(change.collection->name);
+  });
+  if (matters) co_return co_await changed(call.ctx, &tx);
+  co_return Status{};
 }
+
+void Access::Impl::committed(const std::vector<data::Change>&) {}
+
+Task<Status> Access::Impl::changed(const Context& ctx, sql::Executor* tx) {
+  auto* transaction = dynamic_cast<sql::Transaction*>(tx);
+  if (transaction == nullptr) {
+    forget();
+    if (bus == nullptr) co_return Status{};
+    co_return co_await bus->publish(ctx, kTopic, json::Object{}, cluster::Delivery::kConfirmed);
+  }
+  transaction->on_commit([this] { forget(); });
+  if (bus == nullptr) co_return Status{};
+  co_return co_await bus->publish(ctx, *transaction, kTopic, json::Object{},
+                                  cluster::Delivery::kConfirmed);
+}
+
+void Access::join(cluster::Bus& bus) {
+  impl_->bus = &bus;
+  bus.subscribe(kTopic, [impl = impl_.get()](const cluster::Message&) -> Task<Status> {
+    impl->forget();
+    co_return Status{};
+  });
+}
+
+void Access::forget() { impl_->forget(); }
 
 }  // namespace halcyon::access

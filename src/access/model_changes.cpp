@@ -83,17 +83,18 @@ Task<Status> Access::Impl::model_changed(const Context& ctx, sql::Executor& tx,
                                          const schema::Snapshot& after) {
   const auto changes = compare(before, after);
   if (changes.empty()) co_return Status{};
+  const Store::In in(ctx, &tx);
   json::Array names;
   for (const auto& [name, unused] : changes) names.emplace_back(name);
   json::Object filter{{"dataSourceKey", "main"}, {"name", json::Object{{"$in", std::move(names)}}}};
-  CO_TRY(auto resources, co_await store.find(ctx, "dataSourcesRolesResources",
-                                             Store::Query(std::move(filter), {"actions"}), &tx));
+  CO_TRY(auto resources, co_await store.find(in, "dataSourcesRolesResources",
+                                             Store::Query(std::move(filter), {"actions"})));
   for (const json::Value& item : resources) {
     const json::Object& resource = item.as_object();
     const FieldChanges& change = changes.find(json::get_string(resource, "name"))->second;
     if (change.removed_collection) {
       json::Value one = json::Object{{"id", json::get_int(resource, "id")}};
-      CO_TRY_STATUS(co_await store.destroy(ctx, "dataSourcesRolesResources", std::move(one), &tx));
+      CO_TRY_STATUS(co_await store.destroy(in, "dataSourcesRolesResources", std::move(one)));
       continue;
     }
     const json::Array* actions = json::get_array(resource, "actions");
@@ -106,8 +107,8 @@ Task<Status> Access::Impl::model_changed(const Context& ctx, sql::Executor& tx,
       if (now == *fields || now.empty()) continue;
       json::Value one = json::Object{{"id", json::get_int(action.as_object(), "id")}};
       json::Object values{{"fields", std::move(now)}};
-      CO_TRY_STATUS(co_await store.update(ctx, "dataSourcesRolesResourcesActions", std::move(one),
-                                          std::move(values), &tx));
+      CO_TRY_STATUS(co_await store.update(in, "dataSourcesRolesResourcesActions", std::move(one),
+                                          std::move(values)));
     }
   }
   co_return Status{};

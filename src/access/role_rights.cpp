@@ -83,7 +83,7 @@ Task<Result<std::shared_ptr<const RoleRights>>> Access::Impl::role(const Context
     }
   }
   std::unique_lock lock(mutex);
-  if (version == started) roles[name] = {role, runtime::Clock::now() + kCacheLife};
+  if (version == started) roles[name] = {role, runtime::Clock::now() + cache_life()};
   co_return std::shared_ptr<const RoleRights>(std::move(role));
 }
 

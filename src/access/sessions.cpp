@@ -212,6 +212,13 @@ Task<Result<std::shared_ptr<const Identity>>> Access::Impl::identify(const Conte
   co_return std::shared_ptr<const Identity>(std::move(who));
 }
 
+std::optional<int64_t> Access::claimed_user(const Credentials& credentials) const {
+  if (credentials.token.empty()) return std::nullopt;
+  auto claims = verify_token(credentials.token, impl_->settings.jwt_secret);
+  if (!claims) return std::nullopt;
+  return claims->user_id;
+}
+
 std::shared_ptr<const Identity> Access::cached_identity(const Credentials& credentials) const {
   std::shared_lock lock(impl_->mutex);
   auto it = impl_->identities.find(identity_key(credentials));
@@ -242,7 +249,8 @@ Task<Result<std::shared_ptr<const Identity>>> Access::identify(const Context& ct
   std::unique_lock lock(impl_->mutex);
   if (impl_->version == version) {
     if (impl_->identities.size() > 10'000) impl_->identities.clear();
-    impl_->identities[identity_key(credentials)] = {*found, runtime::Clock::now() + kCacheLife};
+    impl_->identities[identity_key(credentials)] = {
+        *found, runtime::Clock::now() + impl_->cache_life()};
   }
   co_return *found;
 }

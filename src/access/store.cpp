@@ -37,9 +37,8 @@ data::Call Store::call_as(const data::Caller& caller, const Context& ctx, sql::E
   return call;
 }
 
-Task<Result<json::Array>> Store::find(const Context& ctx, std::string collection, Query query,
-                                      sql::Executor* tx) {
-  const data::Call data_call = call(ctx, tx);
+Task<Result<json::Array>> Store::find(In in, std::string collection, Query query) {
+  const data::Call data_call = call(in.ctx, in.tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;
@@ -53,9 +52,9 @@ Task<Result<json::Array>> Store::find(const Context& ctx, std::string collection
   co_return std::move(rows.get_array());
 }
 
-Task<Result<std::optional<json::Object>>> Store::find_one(const Context& ctx,
+Task<Result<std::optional<json::Object>>> Store::find_one(In in,
                                                           std::string collection, Query query) {
-  const data::Call data_call = call(ctx);
+  const data::Call data_call = call(in.ctx, in.tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;
@@ -67,10 +66,10 @@ Task<Result<std::optional<json::Object>>> Store::find_one(const Context& ctx,
   co_return std::optional<json::Object>(std::move(row.get_object()));
 }
 
-Task<Result<json::Object>> Store::create(const Context& ctx, std::string collection,
-                                         json::Object values, sql::Executor* tx,
+Task<Result<json::Object>> Store::create(In in, std::string collection,
+                                         json::Object values,
                                          const data::Caller* as) {
-  const data::Call data_call = call_as(as != nullptr ? *as : nobody_, ctx, tx);
+  const data::Call data_call = call_as(as != nullptr ? *as : nobody_, in.ctx, in.tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;
@@ -81,9 +80,9 @@ Task<Result<json::Object>> Store::create(const Context& ctx, std::string collect
   co_return std::move(row.get_object());
 }
 
-Task<Status> Store::update(const Context& ctx, std::string collection, json::Value filter,
-                           json::Object values, sql::Executor* tx) {
-  const data::Call data_call = call(ctx, tx);
+Task<Status> Store::update(In in, std::string collection, json::Value filter,
+                           json::Object values) {
+  const data::Call data_call = call(in.ctx, in.tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;
@@ -93,9 +92,8 @@ Task<Status> Store::update(const Context& ctx, std::string collection, json::Val
   co_return Status{};
 }
 
-Task<Status> Store::destroy(const Context& ctx, std::string collection, json::Value filter,
-                            sql::Executor* tx) {
-  const data::Call data_call = call(ctx, tx);
+Task<Status> Store::destroy(In in, std::string collection, json::Value filter) {
+  const data::Call data_call = call(in.ctx, in.tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
   data::Params params;
@@ -104,7 +102,7 @@ Task<Status> Store::destroy(const Context& ctx, std::string collection, json::Va
   co_return Status{};
 }
 
-Task<Result<std::vector<Store::Row>>> Store::columns(const Context& ctx, std::string collection,
+Task<Result<std::vector<Store::Row>>> Store::columns(In in, std::string collection,
                                                      std::vector<std::string> fields, Match match) {
   const auto model = catalog_.snapshot();
   const schema::Collection& table = need(*model, collection);
@@ -114,7 +112,7 @@ Task<Result<std::vector<Store::Row>>> Store::columns(const Context& ctx, std::st
     select.columns.push_back({sql::column("t", column_of(table, field)), field});
   }
   select.where = condition(table, "t", match);
-  CO_TRY(sql::Rows rows, co_await db_.run(ctx, sql::render(select, db_.dialect())));
+  CO_TRY(sql::Rows rows, co_await executor(in).run(in.ctx, sql::render(select, db_.dialect())));
   std::vector<Row> result;
   for (size_t r = 0; r < rows.size(); ++r) {
     Row& row = result.emplace_back();
@@ -126,7 +124,7 @@ Task<Result<std::vector<Store::Row>>> Store::columns(const Context& ctx, std::st
   co_return result;
 }
 
-Task<Result<int64_t>> Store::set_columns(const Context& ctx, std::string collection,
+Task<Result<int64_t>> Store::set_columns(In in, std::string collection,
                                          Match assignments, Match match) {
   const auto model = catalog_.snapshot();
   const schema::Collection& table = need(*model, collection);
@@ -138,7 +136,7 @@ Task<Result<int64_t>> Store::set_columns(const Context& ctx, std::string collect
   update.where = condition(table, "t", match);
   sql::Statement statement = sql::render(update, db_.dialect());
   statement.is_write = true;
-  CO_TRY(sql::Rows rows, co_await db_.run(ctx, std::move(statement)));
+  CO_TRY(sql::Rows rows, co_await executor(in).run(in.ctx, std::move(statement)));
   co_return rows.affected;
 }
 

@@ -16,6 +16,14 @@ class Store {
   Store(sql::Database& db, schema::Catalog& catalog, data::Writer& writer)
       : db_(db), catalog_(catalog), writer_(writer) {}
 
+  // Where a call runs: in a transaction, or by itself.
+  struct In {
+    const Context& ctx;
+    sql::Executor* tx = nullptr;
+    In(const Context& c, sql::Executor* t = nullptr) : ctx(c), tx(t) {}
+    In(const data::Call& call) : ctx(call.ctx), tx(call.tx) {}
+  };
+
   // A data call with every right; inside `tx` when given. Lives no longer than ctx and this.
   data::Call call(const Context& ctx, sql::Executor* tx = nullptr) const {
     return call_as(nobody_, ctx, tx);
@@ -31,28 +39,28 @@ class Store {
     explicit Query(json::Value f, std::vector<std::string> a = {}, std::vector<std::string> s = {})
         : filter(std::move(f)), appends(std::move(a)), sort(std::move(s)) {}
   };
-  Task<Result<json::Array>> find(const Context& ctx, std::string collection, Query query,
-                                 sql::Executor* tx = nullptr);
-  Task<Result<std::optional<json::Object>>> find_one(const Context& ctx, std::string collection,
+  Task<Result<json::Array>> find(In in, std::string collection, Query query);
+  Task<Result<std::optional<json::Object>>> find_one(In in, std::string collection,
                                                      Query query);
   // The created record.
-  Task<Result<json::Object>> create(const Context& ctx, std::string collection, json::Object values,
-                                    sql::Executor* tx = nullptr, const data::Caller* as = nullptr);
-  Task<Status> update(const Context& ctx, std::string collection, json::Value filter,
-                      json::Object values, sql::Executor* tx = nullptr);
-  Task<Status> destroy(const Context& ctx, std::string collection, json::Value filter,
-                       sql::Executor* tx = nullptr);
+  Task<Result<json::Object>> create(In in, std::string collection, json::Object values,
+                                    const data::Caller* as = nullptr);
+  Task<Status> update(In in, std::string collection, json::Value filter,
+                      json::Object values);
+  Task<Status> destroy(In in, std::string collection, json::Value filter);
 
   // Plain columns of fields, hidden ones too, without types: for passwords and tokens.
   using Row = std::vector<std::optional<std::string>>;
   using Match = std::vector<std::pair<std::string, sql::Value>>;  // field = value, all of them
-  Task<Result<std::vector<Row>>> columns(const Context& ctx, std::string collection,
+  Task<Result<std::vector<Row>>> columns(In in, std::string collection,
                                          std::vector<std::string> fields, Match match);
   // UPDATE ... WHERE in one statement; how many rows it changed.
-  Task<Result<int64_t>> set_columns(const Context& ctx, std::string collection, Match assignments,
+  Task<Result<int64_t>> set_columns(In in, std::string collection, Match assignments,
                                     Match match);
 
  private:
+  sql::Executor& executor(const In& in) const { return in.tx != nullptr ? *in.tx : db_; }
+
   sql::Database& db_;
   schema::Catalog& catalog_;
   data::Writer& writer_;

@@ -22,7 +22,18 @@ Result<std::string> Call::key_text() const {
           .with_expected("one key"));
 }
 
+namespace {
+
+Effect effect_of(std::string_view name) {
+  const bool reads =
+      name.starts_with("list") || name.starts_with("get") || name == "query" || name == "check";
+  return reads ? Effect::kRead : Effect::kWrite;
+}
+
+}  // namespace
+
 void ActionTable::add(Action action) {
+  if (action.effect == Effect::kByName) action.effect = effect_of(action.name);
   std::string key = action.resource + ":" + action.name;
   actions_.insert_or_assign(std::move(key), std::move(action));
 }

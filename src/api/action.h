@@ -25,15 +25,20 @@
 
 namespace halcyon::api {
 
+struct Action;
+
 // One API request on its way through the layers. Owned by the dispatcher for the whole request.
 struct Call {
   Context ctx;
   Route route;
+  const Action* action = nullptr;
   std::string method;
   data::Params params;
   std::shared_ptr<const access::Identity> who;  // never nullptr once the action runs
   std::shared_ptr<const schema::Snapshot> model;
   data::Target target;        // set when the resource is a collection or its association
+  sql::Transaction* tx = nullptr;  // of a writing action; its end is the dispatcher's business
+  schema::Unit* unit = nullptr;    // of an action that changes the model
   std::string authenticator;  // X-Authenticator
   std::string host;           // for links in documents
   std::vector<std::pair<std::string, std::string>> reply_headers;
@@ -64,12 +69,25 @@ enum class Gate {
   kPermission,  // decided by access (reference F.6)
 };
 
+// What running it does, and so what a second try may do.
+enum class Effect {
+  kByName,      // kRead for list..., get..., query and check; else kWrite
+  kRead,        // nothing: runs outside of a transaction
+  kWrite,       // runs in one transaction with its idempotency key; happens exactly once
+  kModel,       // the same, for changes of the data model (schema::Unit)
+  kRepeatable,  // writes, but doing it again is harmless (auth:signIn)
+};
+
 struct Action {
   std::string resource;  // "orders", "customers.orders", or "*" for every collection
   std::string name;
   Gate access = Gate::kPermission;
   std::string summary;     // one line for the OpenAPI document
   json::Object body = {};  // JSON schema of the body, empty: none
+  Effect effect = Effect::kByName;
+  bool secret = false;  // the answer is shown once: it is kept encrypted for a second try
+  // Looks for a record before it makes one: when another makes it meanwhile, it looks again.
+  bool looks_first = false;
   std::function<Task<Result<Reply>>(Call&)> run;
 };
 

@@ -14,12 +14,12 @@ Task<Result<Reply>> sign_in(const Services& services, Call& call) {
 Task<Result<Reply>> sign_up(const Services& services, Call& call) {
   CO_TRY(json::Object body, call.body_object());
   CO_TRY(json::Value result,
-         co_await services.access.sign_up(call.ctx, call.authenticator, std::move(body)));
+         co_await services.access.sign_up(call.ctx, call.authenticator, std::move(body), call.tx));
   co_return Reply(result);
 }
 
 Task<Result<Reply>> sign_out(const Services& services, Call& call) {
-  CO_TRY_STATUS(co_await services.access.sign_out(call.ctx, *call.who));
+  CO_TRY_STATUS(co_await services.access.sign_out(call.ctx, *call.who, call.tx));
   co_return Reply();
 }
 
@@ -36,7 +36,7 @@ Task<Result<Reply>> sync_cookies(const Services&, Call&) {
 Task<Result<Reply>> change_password(const Services& services, Call& call) {
   CO_TRY(json::Object body, call.body_object());
   CO_TRY(json::Value result,
-         co_await services.access.change_password(call.ctx, *call.who, std::move(body)));
+         co_await services.access.change_password(call.ctx, *call.who, std::move(body), call.tx));
   co_return Reply(result);
 }
 
@@ -70,7 +70,7 @@ Gate gate_of(access::Access::Need need) {
 void add_auth_actions(ActionTable& table, const Services& services) {
   using Run = Task<Result<Reply>> (*)(const Services&, Call&);
   auto add = [&](const char* resource, const char* name, Gate gate, const char* summary, Run run,
-                 json::Object properties) {
+                 json::Object properties, Effect effect = Effect::kByName) {
     json::Object body;
     if (!properties.empty()) body = {{"type", "object"}, {"properties", std::move(properties)}};
     table.add({.resource = resource,
@@ -78,17 +78,19 @@ void add_auth_actions(ActionTable& table, const Services& services) {
                .access = gate,
                .summary = summary,
                .body = std::move(body),
+               .effect = effect,
+               .looks_first = true,
                .run = [&services, run](Call& call) { return run(services, call); }});
   };
   const json::Object text{{"type", "string"}};
   add("auth", "signIn", Gate::kPublic, "Sign in with user name or e-mail; gives a token", &sign_in,
-      {{"account", text}, {"password", text}});
+      {{"account", text}, {"password", text}}, Effect::kRepeatable);
   add("auth", "signUp", Gate::kPublic, "Register", &sign_up,
       {{"username", text}, {"email", text}, {"password", text}, {"confirm_password", text}});
   add("auth", "signOut", Gate::kLogin, "End this session", &sign_out, {});
   add("auth", "check", Gate::kLogin, "The signed-in user", &check, {});
   add("auth", "syncCookies", Gate::kLogin, "Accepted for clients that ask; nothing is needed",
-      &sync_cookies, {});
+      &sync_cookies, {}, Effect::kRead);
   add("auth", "changePassword", Gate::kLogin, "Change the own password", &change_password,
       {{"oldPassword", text}, {"newPassword", text}, {"confirmPassword", text}});
   add("roles", "check", Gate::kLogin, "Current role and its rights", &roles_check, {});
@@ -101,6 +103,9 @@ void add_auth_actions(ActionTable& table, const Services& services) {
          .access = gate_of(shared->need),
          .summary = shared->summary,
          .body = shared->has_body ? json::Object{{"type", "object"}} : json::Object{},
+         .effect = shared->reads ? Effect::kRead : Effect::kByName,
+         .secret = shared->secret,
+         .looks_first = true,
          .run = [&services, shared](Call& call) { return run_access(*shared, services, call); }});
   }
 }

@@ -79,7 +79,7 @@ Task<Result<Reply>> get_collection(const Services& services, Call& call) {
 Task<Result<Reply>> create_collection(const Services& services, Call& call) {
   CO_TRY(json::Object definition, call.body_object());
   CO_TRY(json::Object made,
-         co_await services.catalog.create_collection(call.ctx, std::move(definition)));
+         co_await services.catalog.create_collection(call.ctx, std::move(definition), call.unit));
   co_return Reply(json::Value(std::move(made)));
 }
 
@@ -88,7 +88,7 @@ Task<Result<Reply>> update_collection(const Services& services, Call& call) {
   CO_TRY(auto collection, find_collection(call, key));
   CO_TRY(json::Object changes, call.body_object());
   CO_TRY(json::Object made, co_await services.catalog.update_collection(call.ctx, collection->name,
-                                                                        std::move(changes)));
+                                                                        std::move(changes), call.unit));
   co_return Reply(json::Value(json::Array{std::move(made)}));
 }
 
@@ -117,7 +117,7 @@ Task<Result<Reply>> destroy_collections(const Services& services, Call& call) {
   CO_TRY(auto names, collection_names(call));
   const bool cascade = json::get_string(call.params.extra, "cascade") == "true";
   for (const auto& name : names) {
-    CO_TRY_STATUS(co_await services.catalog.destroy_collection(call.ctx, name, cascade));
+    CO_TRY_STATUS(co_await services.catalog.destroy_collection(call.ctx, name, cascade, call.unit));
   }
   co_return Reply(json::Value(static_cast<int64_t>(names.size())));
 }
@@ -129,7 +129,7 @@ Task<Result<Reply>> set_fields(const Services& services, Call& call) {
   const json::Array* fields = json::get_array(body, "fields");
   if (fields == nullptr)
     co_return invalid("INVALID_BODY", "The body must hold \"fields\", a list of definitions.");
-  CO_TRY_STATUS(co_await services.catalog.set_fields(call.ctx, collection->name, *fields));
+  CO_TRY_STATUS(co_await services.catalog.set_fields(call.ctx, collection->name, *fields, call.unit));
   co_return Reply(json::Value("ok"));
 }
 
@@ -140,7 +140,7 @@ Task<Result<Reply>> apply_collection(const Services& services, Call& call) {
     definition["name"] = key;
   }
   CO_TRY(json::Object made,
-         co_await services.catalog.apply_collection(call.ctx, std::move(definition)));
+         co_await services.catalog.apply_collection(call.ctx, std::move(definition), call.unit));
   co_return Reply(json::Value(std::move(made)));
 }
 
@@ -148,7 +148,7 @@ Task<Result<Reply>> move_collection(const Services& services, Call& call) {
   CO_TRY_STATUS(co_await services.catalog.move_collection(
       call.ctx, json::get_string(call.params.extra, "sourceId"),
       json::get_string(call.params.extra, "targetId"),
-      json::get_string(call.params.extra, "method")));
+      json::get_string(call.params.extra, "method"), call.unit));
   co_return Reply(json::Value("ok"));
 }
 
@@ -216,10 +216,10 @@ Task<Result<Reply>> create_field(const Services& services, Call& call, bool appl
   json::Object made;
   if (apply) {
     CO_TRY(made, co_await services.catalog.apply_field(call.ctx, address.collection->name,
-                                                       std::move(definition)));
+                                                       std::move(definition), call.unit));
   } else {
     CO_TRY(made, co_await services.catalog.create_field(call.ctx, address.collection->name,
-                                                        std::move(definition)));
+                                                        std::move(definition), call.unit));
   }
   co_return Reply(json::Value(std::move(made)));
 }
@@ -229,14 +229,14 @@ Task<Result<Reply>> update_field(const Services& services, Call& call) {
   CO_TRY(json::Object changes, call.body_object());
   CO_TRY(json::Object made,
          co_await services.catalog.update_field(call.ctx, address.collection->name,
-                                                address.field->name, std::move(changes)));
+                                                address.field->name, std::move(changes), call.unit));
   co_return Reply(json::Value(json::Array{std::move(made)}));
 }
 
 Task<Result<Reply>> destroy_field(const Services& services, Call& call) {
   CO_TRY(auto address, find_field(call, true));
   CO_TRY_STATUS(co_await services.catalog.destroy_field(call.ctx, address.collection->name,
-                                                        address.field->name));
+                                                        address.field->name, call.unit));
   co_return Reply(json::Value(1));
 }
 
@@ -259,7 +259,7 @@ Task<Result<Reply>> move_field(const Services& services, Call& call) {
   }
   CO_TRY_STATUS(co_await services.catalog.move_field(
       call.ctx, source.collection->name, source.field->name, target.field->name,
-      json::get_string(call.params.extra, "method")));
+      json::get_string(call.params.extra, "method"), call.unit));
   co_return Reply(json::Value("ok"));
 }
 
@@ -282,7 +282,7 @@ Task<Result<Reply>> execute_sql(const Services& services, Call& call) {
 }
 
 Task<Result<Reply>> refresh_tables(const Services& services, Call& call) {
-  CO_TRY(json::Array adopted, co_await services.catalog.refresh_main_data_source(call.ctx));
+  CO_TRY(json::Array adopted, co_await services.catalog.refresh_main_data_source(call.ctx, call.unit));
   co_return Reply(json::Value(std::move(adopted)));
 }
 
@@ -296,8 +296,14 @@ Task<Result<Reply>> sync_fields(const Services& services, Call& call) {
       names.emplace_back(json::as_view(item));
     }
   }
-  CO_TRY_STATUS(co_await services.catalog.sync_fields(call.ctx, std::move(names)));
+  CO_TRY_STATUS(co_await services.catalog.sync_fields(call.ctx, std::move(names), call.unit));
   co_return Reply(json::Value("ok"));
+}
+
+// All but looking changes the model, save the trial run of an SQL collection's SELECT.
+Effect effect_of(std::string_view resource, std::string_view name) {
+  if (resource == "sqlCollection" || name == "list" || name == "get") return Effect::kRead;
+  return Effect::kModel;
 }
 
 Task<Result<Reply>> empty_list(Call&) { co_return Reply(json::Value(json::Array{})); }
@@ -313,6 +319,7 @@ void add_collection_actions(ActionTable& table, const Services& services) {
                .name = name,
                .summary = summary,
                .body = has_body ? body : json::Object{},
+               .effect = effect_of(resource, name),
                .run = [&services, run](Call& call) { return run(services, call); }});
   };
   auto add_read = [&](const char* resource, const char* name, const char* summary, Gate gate,

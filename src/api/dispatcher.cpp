@@ -13,6 +13,7 @@
 namespace halcyon::api {
 namespace {
 
+constexpr size_t kLongestKey = 255;
 constexpr std::string_view kHealthCheck = "__health_check";
 
 void write_error(json::Writer& out, const Error& error) {
@@ -74,6 +75,17 @@ void add_acl_meta(const Call& call, Reply& reply) {
   reply.meta = json::dump(json::Value(std::move(meta)));
 }
 
+net::Response to_response(const Error& error) {
+  net::Response response;
+  response.status = http_status(error.code);
+  response.headers.set("Content-Type", "application/json; charset=utf-8");
+  if (error.code == Code::kUnavailable) response.headers.set("Retry-After", "1");
+  response.body = error_body(error);
+  return response;
+}
+
+}  // namespace
+
 net::Response to_response(Reply reply) {
   net::Response response;
   response.status = reply.status;
@@ -94,17 +106,6 @@ net::Response to_response(Reply reply) {
   return response;
 }
 
-net::Response to_response(const Error& error) {
-  net::Response response;
-  response.status = http_status(error.code);
-  response.headers.set("Content-Type", "application/json; charset=utf-8");
-  if (error.code == Code::kUnavailable) response.headers.set("Retry-After", "1");
-  response.body = error_body(error);
-  return response;
-}
-
-}  // namespace
-
 std::string error_body(const Error& error) {
   std::string body;
   json::Writer out(body);
@@ -121,12 +122,14 @@ std::string error_body(const Error& error) {
 data::Call Services::data_call(const Call& call) const {
   data::Call c{call.ctx, call.model, db, call.who->caller, call.who->permissions()};
   c.counts = counts;
+  c.tx = call.tx;
   return c;
 }
 
 data::Call Services::internal_call(const Call& call) const {
   data::Call c{call.ctx, call.model, db, call.who->caller, data::unrestricted()};
   c.counts = counts;
+  c.tx = call.tx;
   return c;
 }
 
@@ -142,7 +145,7 @@ bool Dispatcher::is_api_path(std::string_view path) const {
   return path.starts_with(services_.settings.base_path);
 }
 
-Status Dispatcher::read_request(const net::Request& request, Call& call) const {
+Status Dispatcher::read_head(const net::Request& request, Call& call) const {
   call.ctx.request_id = std::string(request.headers.get("X-Request-Id"));
   if (call.ctx.request_id.empty() || call.ctx.request_id.size() > 100)
     call.ctx.request_id = request_id();
@@ -158,12 +161,22 @@ Status Dispatcher::read_request(const net::Request& request, Call& call) const {
     }
     call.ctx.utc_offset_minutes = *minutes;
   }
+  if (call.ctx.idempotency_key.size() > kLongestKey) {
+    return fail(Error(Code::kInvalidArgument, "INVALID_HEADER", "Idempotency-Key is too long.")
+                    .with_field("Idempotency-Key")
+                    .with_expected("at most 255 characters"));
+  }
   TRY(call.route,
       parse_url(request.method, path_of(request).substr(services_.settings.base_path.size())));
+  call.ctx.locale = std::string(request.headers.get("X-Locale"));
+  return {};
+}
+
+// Query and body. Actions use them up, so they are read again for every try.
+Status Dispatcher::read_params(const net::Request& request, Call& call) const {
   TRY(json::Value query, net::parse_query(request.query));
   TRY(call.params, parse_params(query.is_object() ? std::move(query.get_object()) : json::Object{},
                                 call.route.tk));
-  call.ctx.locale = std::string(request.headers.get("X-Locale"));
   if (call.ctx.locale.empty())
     call.ctx.locale = json::get_string(call.params.extra, "locale", "en-US");
 
@@ -231,8 +244,10 @@ access::Credentials Dispatcher::credentials(const net::Request& request, const C
   return by;
 }
 
-Task<Result<Reply>> Dispatcher::run(const net::Request& request, Call& call) {
-  CO_TRY_STATUS(read_request(request, call));
+// Everything before the action itself: model, target, action, identity, rights.
+Task<Status> Dispatcher::plan(const net::Request& request, Call& call) {
+  CO_TRY_STATUS(read_params(request, call));
+  call.target = {};
   call.model = services_.catalog.snapshot();
   CO_TRY_STATUS(find_target(call));
   const Action* action =
@@ -245,10 +260,10 @@ Task<Result<Reply>> Dispatcher::run(const net::Request& request, Call& call) {
         Error(Code::kNotFound, "NOT_FOUND",
               fmt::format("There is no \"{}:{}\".", call.route.full_name(), call.route.action)));
   }
-  access::Credentials by = credentials(request, call);
-  call.params.extra.erase("token");
-  CO_TRY(call.who, co_await services_.access.identify(call.ctx, std::move(by),
+  call.action = action;
+  CO_TRY(call.who, co_await services_.access.identify(call.ctx, credentials(request, call),
                                                       action->access != Gate::kPublic));
+  call.params.extra.erase("token");
   if (action->access == Gate::kPermission) {
     access::Request asked;
     const std::string name = call.route.full_name();
@@ -259,12 +274,16 @@ Task<Result<Reply>> Dispatcher::run(const net::Request& request, Call& call) {
     asked.record_action = action->resource == "*";
     CO_TRY_STATUS(services_.access.authorize(*call.who, asked));
   }
-  CO_TRY(Reply reply, co_await action->run(call));
+  co_return Status{};
+}
+
+Task<Result<net::Response>> Dispatcher::read(const net::Request& request, Call& call) {
+  CO_TRY(Reply reply, co_await call.action->run(call));
   const bool reads = call.route.action == "list" || call.route.action == "get";
   if (reads && services_.settings.acl_meta && !request.headers.get("X-With-ACL-Meta").empty()) {
     add_acl_meta(call, reply);
   }
-  co_return reply;
+  co_return to_response(std::move(reply));
 }
 
 void Dispatcher::add_cors(const net::Request& request, net::Response& response) const {
@@ -280,7 +299,7 @@ void Dispatcher::add_cors(const net::Request& request, net::Response& response) 
   response.headers.set("Access-Control-Allow-Origin", std::string(origin));
   response.headers.set("Vary", "Origin");
   response.headers.set("Access-Control-Expose-Headers",
-                       "content-disposition, x-new-token, x-request-id");
+                       "content-disposition, x-new-token, x-request-id, idempotent-replayed");
   if (request.method == "OPTIONS") {
     response.headers.set("Access-Control-Allow-Methods",
                          "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
@@ -309,7 +328,7 @@ Task<net::Response> Dispatcher::handle(net::Request& request) {
   call->method = request.method;
   auto result = co_await run(request, *call);
   if (result) {
-    response = to_response(*std::move(result));
+    response = *std::move(result);
   } else {
     const Error& error = result.error();
     if (http_status(error.code) >= 500) {

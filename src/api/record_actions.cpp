@@ -53,6 +53,7 @@ void add_record_actions(ActionTable& table, const Services& services) {
     const char* summary;
     Write write;
     const char* body;
+    bool looks_first = false;
   };
   for (const WriteEntry& entry : {
            WriteEntry{"create", "Create one record, or several from a list", &data::Writer::create,
@@ -60,9 +61,9 @@ void add_record_actions(ActionTable& table, const Services& services) {
            WriteEntry{"update", "Change the records that match", &data::Writer::update, "Values"},
            WriteEntry{"destroy", "Delete the records that match", &data::Writer::destroy, nullptr},
            WriteEntry{"firstOrCreate", "The record with these values, made if absent",
-                      &data::Writer::first_or_create, "Values"},
+                      &data::Writer::first_or_create, "Values", true},
            WriteEntry{"updateOrCreate", "Update the record with these values, or make it",
-                      &data::Writer::update_or_create, "Values"},
+                      &data::Writer::update_or_create, "Values", true},
            WriteEntry{"add", "Link records to an association", &data::Writer::add, "Keys"},
            WriteEntry{"set", "Replace the links of an association", &data::Writer::set, "Keys"},
            WriteEntry{"remove", "Unlink records from an association", &data::Writer::remove,
@@ -75,6 +76,7 @@ void add_record_actions(ActionTable& table, const Services& services) {
                .name = entry.name,
                .summary = entry.summary,
                .body = entry.body == nullptr ? json::Object{} : body_schema(entry.body),
+               .looks_first = entry.looks_first,
                .run = [&services, write = entry.write](Call& call) {
                  return run_write(services, call, write);
                }});

@@ -7,6 +7,9 @@
 
 #include "access/access.h"
 #include "api/action.h"
+#include "cluster/bus.h"
+#include "cluster/idempotency.h"
+#include "cluster/lease.h"
 #include "data/records.h"
 #include "schema/catalog.h"
 #include "sql/database.h"
@@ -31,6 +34,10 @@ struct Services {
   data::Writer& writer;
   data::CountCache* counts = nullptr;
   std::function<bool()> ready;  // what __health_check tells
+  // Of the cluster; nullptr in tests that do without.
+  cluster::Idempotency* requests = nullptr;
+  cluster::Lease* lease = nullptr;
+  cluster::Bus* bus = nullptr;
 
   // A data call on behalf of the request's user.
   data::Call data_call(const Call& call) const;

@@ -148,7 +148,7 @@ Task<Status> ClusterImpl::purge(const Context& ctx) {
   Status status = co_await bus_->purge(ctx);
   if (status) {
     auto purged = co_await idempotency_->purge(ctx, kPurgeAtATime);
-    while (purged && *purged == kPurgeAtATime && !ctx.expired()) {
+    while (purged && *purged >= kPurgeAtATime && !ctx.expired()) {
       purged = co_await idempotency_->purge(ctx, kPurgeAtATime);
     }
     if (!purged) status = fail(std::move(purged).error());

@@ -21,11 +21,6 @@ Error repeated() {
   return Error(Code::kConflict, "REQUEST_REPEATED", "This request was done already.");
 }
 
-Error lost() {
-  return Error(Code::kUnavailable, "LEASE_LOST",
-               "This server has lost touch with the database, try again.");
-}
-
 sql::Expr number(int64_t value) { return sql::param(sql::Value(value)); }
 sql::Expr text(std::string value) { return sql::param(sql::Value(std::move(value))); }
 sql::Expr database_now() { return sql::call(sql::Fn::kEpochMillis, {sql::call(sql::Fn::kNow)}); }
@@ -153,7 +148,7 @@ void Store::record(sql::Transaction& tx, const RequestKey& request, const Stored
   tx.before_commit(render(row, db_.dialect()), [fenced, planned](Error error) {
     if (error.id == "UNIQUE_VIOLATION") return repeated();
     if (error.id != "NOT_NULL_VIOLATION") return error;
-    if (!planned || (fenced && error.field == "id")) return lost();
+    if (!planned || (fenced && error.field == "id")) return lease_lost();
     return model_changed();
   });
 }
@@ -213,7 +208,7 @@ Task<Result<int64_t>> Store::purge(const Context& ctx, int64_t at_most) {
   bound.where = expired(sql::column("r", "expires_ms"));
   bound.order_by = {{sql::column("r", "expires_ms"), false, sql::Nulls::kDefault}};
   bound.limit = 1;
-  bound.offset = at_most;
+  bound.offset = at_most - 1;
   CO_TRY(sql::Rows rows, co_await db_.run(ctx, render(bound, db_.dialect())));
   sql::Delete remove;
   remove.table = table();

@@ -98,6 +98,10 @@ class ChangeListener {
   virtual ~ChangeListener() = default;
   virtual Task<Status> in_transaction(const Call& call, sql::Executor& tx,
                                       const Change& change) = 0;
+  // Once for all changes of a write, after in_transaction was called for each.
+  virtual Task<Status> before_commit(const Call&, sql::Executor&, const std::vector<Change>&) {
+    co_return Status{};
+  }
   virtual void committed(const std::vector<Change>& changes) = 0;
 };
 

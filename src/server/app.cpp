@@ -125,6 +125,7 @@ struct App::Impl {
     access = std::make_unique<access::Access>(*db, *catalog, writer, hashing,
                                               access_settings(config, jwt_secret));
     writer.listeners.push_back(&access->listener());
+    tell_others();
 
     Context ctx;
     ctx.deadline = runtime::Clock::now() + kStartTime;
@@ -135,7 +136,8 @@ struct App::Impl {
 
     dispatcher = std::make_unique<api::Dispatcher>(
         api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
-                      [this] { return health.ready(); }});
+                      [this] { return health.ready(); }, &cluster->idempotency(),
+                      &cluster->lease(), &cluster->bus()});
     root = std::make_unique<HttpRoot>(*dispatcher, *db, health, metrics);
     return {};
   }
@@ -179,6 +181,26 @@ struct App::Impl {
     });
     cluster->on_drain_request([this](bool drain) { health.set_drain_requested(drain); });
     return {};
+  }
+
+  // Changes of the model and of rights are in force on every member when their call returns.
+  void tell_others() {
+    cluster::Bus& bus = cluster->bus();
+    access->join(bus);
+    catalog->on_change([&bus](const Context& ctx, sql::Executor& tx, const schema::Snapshot&,
+                              const schema::Snapshot& after) -> Task<Status> {
+      json::Object payload{{"generation", after.generation}};
+      auto& whole = dynamic_cast<sql::Transaction&>(tx);  // changes are stored in no other way
+      return bus.publish(ctx, whole, "model", std::move(payload), cluster::Delivery::kConfirmed);
+    });
+    catalog->on_restore([this](const Context& ctx, sql::Transaction& tx, std::string note) {
+      return cluster->idempotency().restore(ctx, tx, std::move(note));
+    });
+    bus.subscribe("model", [this](const cluster::Message&) -> Task<Status> {
+      Context ctx;
+      co_return co_await catalog->refresh(ctx);
+    });
+    bus.subscribe("barrier", [](const cluster::Message&) -> Task<Status> { co_return Status{}; });
   }
 
   void leave_cluster() {

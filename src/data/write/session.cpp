@@ -57,6 +57,10 @@ Task<Status> Session::tell_in_transaction() {
       CO_TRY_STATUS(co_await listener->in_transaction(call, tx(), change));
     }
   }
+  if (changes_.empty()) co_return Status{};
+  for (ChangeListener* listener : listeners_) {
+    CO_TRY_STATUS(co_await listener->before_commit(call, tx(), changes_));
+  }
   co_return Status{};
 }
 
