@@ -167,12 +167,12 @@ Task<Result<Answer>> destroy_api_key(Access::Impl& impl, const data::Call& call,
                         call, "apiKeys", {"token"},
                         {{"id", sql::Value(*id)}, {"createdById", sql::Value(user_id(who))}}));
   if (rows.empty()) co_return answer(0);
-  CO_TRY(auto blocked, co_await impl.store.columns(
-                           call, "tokenBlacklist", {"id"},
-                           {{"token", sql::Value(rows[0][0].value_or(""))}}));
+  CO_TRY(auto blocked,
+         co_await impl.store.columns(call, "tokenBlacklist", {"id"},
+                                     {{"token", sql::Value(rows[0][0].value_or(""))}}));
   if (rows[0][0] && blocked.empty()) {
-    auto made = co_await impl.store.create(call, "tokenBlacklist",
-                                           json::Object{{"token", *rows[0][0]}});
+    auto made =
+        co_await impl.store.create(call, "tokenBlacklist", json::Object{{"token", *rows[0][0]}});
     if (!made) co_return std::unexpected(std::move(made).error());
   }
   CO_TRY_STATUS(co_await impl.store.destroy(call, "apiKeys", json::Object{{"id", *id}}));
@@ -219,8 +219,8 @@ Task<Result<Answer>> source_role(Access::Impl& impl, const data::Call& call, Par
     CO_TRY_STATUS(co_await impl.changed(call.ctx, call.tx));
   }
   if (!row) {
-    CO_TRY(auto fallback, co_await impl.store.find_one(call, "roles",
-                                                       Store::Query(json::Object{{"name", role}})));
+    CO_TRY(auto fallback,
+           co_await impl.store.find_one(call, "roles", Store::Query(json::Object{{"name", role}})));
     if (!fallback)
       co_return fail(Code::kNotFound, "ROLE_NOT_FOUND_ERR", "The role does not exist.");
     const json::Value* strategy = json::find(*fallback, "strategy");

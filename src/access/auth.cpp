@@ -141,9 +141,10 @@ Task<Status> Access::sign_out(const Context& ctx, const Identity& who, sql::Exec
   CO_TRY(auto blocked, co_await impl_->store.columns(in, "tokenBlacklist", {"id"},
                                                      {{"token", sql::Value(who.jti)}}));
   if (!blocked.empty()) co_return Status{};
-  CO_TRY(auto made, co_await impl_->store.create(
-                        in, "tokenBlacklist",
-                        json::Object{{"token", who.jti}, {"expiration", claims.expires_at * 1000}}));
+  CO_TRY(auto made,
+         co_await impl_->store.create(
+             in, "tokenBlacklist",
+             json::Object{{"token", who.jti}, {"expiration", claims.expires_at * 1000}}));
   co_return co_await impl_->changed(ctx, tx);
 }
 

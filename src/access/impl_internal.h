@@ -15,7 +15,8 @@
 namespace halcyon::access {
 
 // How long a cached identity or role is trusted without looking. Without a bus this bounds how late
-// a change made by another process takes effect; with one it bounds what a session's age may be off.
+// a change made by another process takes effect; with one it bounds what a session's age may be
+// off.
 constexpr std::chrono::milliseconds kCacheLife{1000}, kSharedCacheLife{10'000};
 
 struct TokenPolicy {

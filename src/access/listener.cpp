@@ -60,9 +60,8 @@ Task<Status> Access::Impl::give_default_role(const data::Call& call, sql::Execut
   params.paginate = false;
   CO_TRY(data::Answer present, co_await data::list(mine, links, std::move(params)));
   if (present.data != "[]") co_return Status{};
-  CO_TRY(auto role,
-         co_await store.find_one({call.ctx, &tx}, "roles",
-                                 Store::Query(json::Object{{"default", true}})));
+  CO_TRY(auto role, co_await store.find_one({call.ctx, &tx}, "roles",
+                                            Store::Query(json::Object{{"default", true}})));
   if (!role) co_return Status{};
   json::Object link{
       {"userId", user}, {"roleName", json::get_string(*role, "name")}, {"default", true}};
@@ -72,9 +71,8 @@ Task<Status> Access::Impl::give_default_role(const data::Call& call, sql::Execut
 
 Task<Status> Access::Impl::before_commit(const data::Call& call, sql::Executor& tx,
                                          const std::vector<data::Change>& changes) {
-  const bool matters = std::ranges::any_of(changes, [](const data::Change& change) {
-    return rights_rest_on(change.collection->name);
-  });
+  const bool matters = std::ranges::any_of(
+      changes, [](const data::Change& change) { return rights_rest_on(change.collection->name); });
   if (matters) co_return co_await changed(call.ctx, &tx);
   co_return Status{};
 }

@@ -249,8 +249,8 @@ Task<Result<std::shared_ptr<const Identity>>> Access::identify(const Context& ct
   std::unique_lock lock(impl_->mutex);
   if (impl_->version == version) {
     if (impl_->identities.size() > 10'000) impl_->identities.clear();
-    impl_->identities[identity_key(credentials)] = {
-        *found, runtime::Clock::now() + impl_->cache_life()};
+    impl_->identities[identity_key(credentials)] = {*found,
+                                                    runtime::Clock::now() + impl_->cache_life()};
   }
   co_return *found;
 }

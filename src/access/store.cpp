@@ -52,8 +52,8 @@ Task<Result<json::Array>> Store::find(In in, std::string collection, Query query
   co_return std::move(rows.get_array());
 }
 
-Task<Result<std::optional<json::Object>>> Store::find_one(In in,
-                                                          std::string collection, Query query) {
+Task<Result<std::optional<json::Object>>> Store::find_one(In in, std::string collection,
+                                                          Query query) {
   const data::Call data_call = call(in.ctx, in.tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
@@ -66,8 +66,7 @@ Task<Result<std::optional<json::Object>>> Store::find_one(In in,
   co_return std::optional<json::Object>(std::move(row.get_object()));
 }
 
-Task<Result<json::Object>> Store::create(In in, std::string collection,
-                                         json::Object values,
+Task<Result<json::Object>> Store::create(In in, std::string collection, json::Object values,
                                          const data::Caller* as) {
   const data::Call data_call = call_as(as != nullptr ? *as : nobody_, in.ctx, in.tx);
   data::Target target;
@@ -80,8 +79,7 @@ Task<Result<json::Object>> Store::create(In in, std::string collection,
   co_return std::move(row.get_object());
 }
 
-Task<Status> Store::update(In in, std::string collection, json::Value filter,
-                           json::Object values) {
+Task<Status> Store::update(In in, std::string collection, json::Value filter, json::Object values) {
   const data::Call data_call = call(in.ctx, in.tx);
   data::Target target;
   target.collection = &need(*data_call.model, collection);
@@ -124,8 +122,8 @@ Task<Result<std::vector<Store::Row>>> Store::columns(In in, std::string collecti
   co_return result;
 }
 
-Task<Result<int64_t>> Store::set_columns(In in, std::string collection,
-                                         Match assignments, Match match) {
+Task<Result<int64_t>> Store::set_columns(In in, std::string collection, Match assignments,
+                                         Match match) {
   const auto model = catalog_.snapshot();
   const schema::Collection& table = need(*model, collection);
   sql::Update update;

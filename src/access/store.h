@@ -40,13 +40,11 @@ class Store {
         : filter(std::move(f)), appends(std::move(a)), sort(std::move(s)) {}
   };
   Task<Result<json::Array>> find(In in, std::string collection, Query query);
-  Task<Result<std::optional<json::Object>>> find_one(In in, std::string collection,
-                                                     Query query);
+  Task<Result<std::optional<json::Object>>> find_one(In in, std::string collection, Query query);
   // The created record.
   Task<Result<json::Object>> create(In in, std::string collection, json::Object values,
                                     const data::Caller* as = nullptr);
-  Task<Status> update(In in, std::string collection, json::Value filter,
-                      json::Object values);
+  Task<Status> update(In in, std::string collection, json::Value filter, json::Object values);
   Task<Status> destroy(In in, std::string collection, json::Value filter);
 
   // Plain columns of fields, hidden ones too, without types: for passwords and tokens.
@@ -55,8 +53,7 @@ class Store {
   Task<Result<std::vector<Row>>> columns(In in, std::string collection,
                                          std::vector<std::string> fields, Match match);
   // UPDATE ... WHERE in one statement; how many rows it changed.
-  Task<Result<int64_t>> set_columns(In in, std::string collection, Match assignments,
-                                    Match match);
+  Task<Result<int64_t>> set_columns(In in, std::string collection, Match assignments, Match match);
 
  private:
   sql::Executor& executor(const In& in) const { return in.tx != nullptr ? *in.tx : db_; }

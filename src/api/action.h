@@ -36,11 +36,11 @@ struct Call {
   data::Params params;
   std::shared_ptr<const access::Identity> who;  // never nullptr once the action runs
   std::shared_ptr<const schema::Snapshot> model;
-  data::Target target;        // set when the resource is a collection or its association
+  data::Target target;             // set when the resource is a collection or its association
   sql::Transaction* tx = nullptr;  // of a writing action; its end is the dispatcher's business
   schema::Unit* unit = nullptr;    // of an action that changes the model
-  std::string authenticator;  // X-Authenticator
-  std::string host;           // for links in documents
+  std::string authenticator;       // X-Authenticator
+  std::string host;                // for links in documents
   std::vector<std::pair<std::string, std::string>> reply_headers;
 
   // The body as an object; 400 INVALID_BODY when it is something else. An absent body is {}.

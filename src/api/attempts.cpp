@@ -1,8 +1,8 @@
 // How a request is tried until its fate is known (docs/design.md §4, "Writes are exactly-once").
 //
-// A writing action is one transaction whose last statement is its idempotency key. Nothing is looked
-// up before the work; whatever goes wrong after which an earlier try may have been committed is
-// answered by a look at the key's row: the stored answer if it is there, else another try.
+// A writing action is one transaction whose last statement is its idempotency key. Nothing is
+// looked up before the work; whatever goes wrong after which an earlier try may have been committed
+// is answered by a look at the key's row: the stored answer if it is there, else another try.
 #include <fmt/format.h>
 
 #include "api/dispatcher.h"
@@ -54,9 +54,9 @@ struct Dispatcher::Attempts {
 Task<Status> Dispatcher::serving(const Context& ctx) const {
   if (services_.lease == nullptr || services_.lease->holds()) co_return Status{};
   Context patience;
-  patience.deadline =
-      std::min(ctx.deadline, runtime::Clock::now() + std::chrono::milliseconds(
-                                                         services_.db.options().failover_wait_ms));
+  patience.deadline = std::min(
+      ctx.deadline,
+      runtime::Clock::now() + std::chrono::milliseconds(services_.db.options().failover_wait_ms));
   co_return co_await services_.lease->wait_until_held(patience);
 }
 

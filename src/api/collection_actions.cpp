@@ -87,8 +87,8 @@ Task<Result<Reply>> update_collection(const Services& services, Call& call) {
   CO_TRY(std::string key, call.key_text());
   CO_TRY(auto collection, find_collection(call, key));
   CO_TRY(json::Object changes, call.body_object());
-  CO_TRY(json::Object made, co_await services.catalog.update_collection(call.ctx, collection->name,
-                                                                        std::move(changes), call.unit));
+  CO_TRY(json::Object made, co_await services.catalog.update_collection(
+                                call.ctx, collection->name, std::move(changes), call.unit));
   co_return Reply(json::Value(json::Array{std::move(made)}));
 }
 
@@ -129,7 +129,8 @@ Task<Result<Reply>> set_fields(const Services& services, Call& call) {
   const json::Array* fields = json::get_array(body, "fields");
   if (fields == nullptr)
     co_return invalid("INVALID_BODY", "The body must hold \"fields\", a list of definitions.");
-  CO_TRY_STATUS(co_await services.catalog.set_fields(call.ctx, collection->name, *fields, call.unit));
+  CO_TRY_STATUS(
+      co_await services.catalog.set_fields(call.ctx, collection->name, *fields, call.unit));
   co_return Reply(json::Value("ok"));
 }
 
@@ -227,9 +228,9 @@ Task<Result<Reply>> create_field(const Services& services, Call& call, bool appl
 Task<Result<Reply>> update_field(const Services& services, Call& call) {
   CO_TRY(auto address, find_field(call, true));
   CO_TRY(json::Object changes, call.body_object());
-  CO_TRY(json::Object made,
-         co_await services.catalog.update_field(call.ctx, address.collection->name,
-                                                address.field->name, std::move(changes), call.unit));
+  CO_TRY(json::Object made, co_await services.catalog.update_field(
+                                call.ctx, address.collection->name, address.field->name,
+                                std::move(changes), call.unit));
   co_return Reply(json::Value(json::Array{std::move(made)}));
 }
 
@@ -282,7 +283,8 @@ Task<Result<Reply>> execute_sql(const Services& services, Call& call) {
 }
 
 Task<Result<Reply>> refresh_tables(const Services& services, Call& call) {
-  CO_TRY(json::Array adopted, co_await services.catalog.refresh_main_data_source(call.ctx, call.unit));
+  CO_TRY(json::Array adopted,
+         co_await services.catalog.refresh_main_data_source(call.ctx, call.unit));
   co_return Reply(json::Value(std::move(adopted)));
 }
 

@@ -119,8 +119,7 @@ Result<std::shared_ptr<const Loaded>> Catalog::Impl::apply(const Loaded& before,
 }
 
 Task<Result<std::shared_ptr<const Snapshot>>> Catalog::Impl::change(const Context& ctx,
-                                                                    Mutation mutation,
-                                                                    Unit* unit) {
+                                                                    Mutation mutation, Unit* unit) {
   const bool transactional = db.dialect().has_transactional_ddl();
   if (unit != nullptr) {
     if (transactional) {
@@ -150,12 +149,11 @@ Task<Status> Catalog::Impl::save(const Context& ctx, sql::Executor& tx, const Lo
 
 Task<Status> Catalog::Impl::in_unit(const Context& ctx, UnitBody body) {
   if (!db.dialect().has_transactional_ddl()) co_return co_await unit_in_steps(ctx, body);
-  sql::Database::Body attempt = [&](sql::Transaction& tx) { return unit_attempt(ctx, tx, body); };
+  sql::Database::Body attempt = [&](sql::Transaction& tx) { return unit_attempt(tx, body); };
   co_return co_await db.in_transaction(ctx, attempt);
 }
 
-Task<Status> Catalog::Impl::unit_attempt(const Context& ctx, sql::Transaction& tx,
-                                         const UnitBody& body) {
+Task<Status> Catalog::Impl::unit_attempt(sql::Transaction& tx, const UnitBody& body) {
   Unit unit;
   unit.tx = &tx;
   CO_TRY_STATUS(co_await body(unit));

@@ -84,12 +84,16 @@ class Catalog {
   Task<Status> in_unit(const Context& ctx, UnitBody body);
 
   // collections:* (reference D.1, D.2). Results are the API form with `fields`.
-  Task<Result<json::Object>> create_collection(const Context& ctx, json::Object definition, Unit* unit = nullptr);
+  Task<Result<json::Object>> create_collection(const Context& ctx, json::Object definition,
+                                               Unit* unit = nullptr);
   Task<Result<json::Object>> update_collection(const Context& ctx, std::string name,
                                                json::Object changes, Unit* unit = nullptr);
-  Task<Status> destroy_collection(const Context& ctx, std::string name, bool cascade, Unit* unit = nullptr);
-  Task<Status> set_fields(const Context& ctx, std::string name, json::Array fields, Unit* unit = nullptr);
-  Task<Result<json::Object>> apply_collection(const Context& ctx, json::Object definition, Unit* unit = nullptr);
+  Task<Status> destroy_collection(const Context& ctx, std::string name, bool cascade,
+                                  Unit* unit = nullptr);
+  Task<Status> set_fields(const Context& ctx, std::string name, json::Array fields,
+                          Unit* unit = nullptr);
+  Task<Result<json::Object>> apply_collection(const Context& ctx, json::Object definition,
+                                              Unit* unit = nullptr);
   Task<Status> move_collection(const Context& ctx, std::string source, std::string target,
                                std::string method, Unit* unit = nullptr);
 
@@ -97,8 +101,10 @@ class Catalog {
   Task<Result<json::Object>> create_field(const Context& ctx, std::string collection,
                                           json::Object definition, Unit* unit = nullptr);
   Task<Result<json::Object>> update_field(const Context& ctx, std::string collection,
-                                          std::string name, json::Object changes, Unit* unit = nullptr);
-  Task<Status> destroy_field(const Context& ctx, std::string collection, std::string name, Unit* unit = nullptr);
+                                          std::string name, json::Object changes,
+                                          Unit* unit = nullptr);
+  Task<Status> destroy_field(const Context& ctx, std::string collection, std::string name,
+                             Unit* unit = nullptr);
   Task<Result<json::Object>> apply_field(const Context& ctx, std::string collection,
                                          json::Object definition, Unit* unit = nullptr);
   Task<Status> move_field(const Context& ctx, std::string collection, std::string source,
@@ -107,7 +113,8 @@ class Catalog {
   // Existing tables and views: dbViews:*, mainDataSource:refresh / syncFields, sqlCollection:*.
   Task<Result<json::Array>> refresh_main_data_source(
       const Context& ctx, Unit* unit = nullptr);  // adopts tables not yet known
-  Task<Status> sync_fields(const Context& ctx, std::vector<std::string> collections, Unit* unit = nullptr);
+  Task<Status> sync_fields(const Context& ctx, std::vector<std::string> collections,
+                           Unit* unit = nullptr);
   Task<Result<json::Array>> list_views(const Context& ctx);
   Task<Result<json::Object>> get_view(const Context& ctx,
                                       std::string name);  // fields with guessed types

@@ -207,7 +207,8 @@ Task<Status> complete_view(sql::Executor& db, const Context& ctx, const Settings
 
 }  // namespace
 
-Task<Result<json::Object>> Catalog::create_collection(const Context& ctx, json::Object definition, Unit* unit) {
+Task<Result<json::Object>> Catalog::create_collection(const Context& ctx, json::Object definition,
+                                                      Unit* unit) {
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("t_");
   if (is_view(definition)) {
     CO_TRY_STATUS(co_await complete_view(impl_->db, ctx, impl_->settings, definition));
@@ -229,7 +230,8 @@ Task<Result<json::Object>> Catalog::update_collection(const Context& ctx, std::s
   co_return collection_json(*now, true);
 }
 
-Task<Status> Catalog::destroy_collection(const Context& ctx, std::string name, bool cascade, Unit* unit) {
+Task<Status> Catalog::destroy_collection(const Context& ctx, std::string name, bool cascade,
+                                         Unit* unit) {
   Mutation mutation = [name, cascade](Edit& edit) {
     return remove_collection(edit, name, cascade);
   };
@@ -237,7 +239,8 @@ Task<Status> Catalog::destroy_collection(const Context& ctx, std::string name, b
   co_return Status{};
 }
 
-Task<Status> Catalog::set_fields(const Context& ctx, std::string name, json::Array fields, Unit* unit) {
+Task<Status> Catalog::set_fields(const Context& ctx, std::string name, json::Array fields,
+                                 Unit* unit) {
   Mutation mutation = [name, fields](Edit& edit) -> Status {
     if (edit.before.find(name) == nullptr) return collection_not_found(name);
     return replace_fields(edit, name, fields);
@@ -246,7 +249,8 @@ Task<Status> Catalog::set_fields(const Context& ctx, std::string name, json::Arr
   co_return Status{};
 }
 
-Task<Result<json::Object>> Catalog::apply_collection(const Context& ctx, json::Object definition, Unit* unit) {
+Task<Result<json::Object>> Catalog::apply_collection(const Context& ctx, json::Object definition,
+                                                     Unit* unit) {
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("t_");
   const std::string name = json::get_string(definition, "name");
   Mutation mutation = [definition, name](Edit& edit) -> Status {

@@ -397,7 +397,8 @@ Task<Result<json::Object>> Catalog::create_field(const Context& ctx, std::string
 }
 
 Task<Result<json::Object>> Catalog::update_field(const Context& ctx, std::string collection,
-                                                 std::string name, json::Object changes, Unit* unit) {
+                                                 std::string name, json::Object changes,
+                                                 Unit* unit) {
   const std::string new_name = json::get_string(changes, "name", name);
   Mutation mutation = [collection, name, changes](Edit& edit) {
     return edit_field(edit, collection, name, changes);
@@ -406,7 +407,8 @@ Task<Result<json::Object>> Catalog::update_field(const Context& ctx, std::string
   co_return field_of(*model, collection, new_name);
 }
 
-Task<Status> Catalog::destroy_field(const Context& ctx, std::string collection, std::string name, Unit* unit) {
+Task<Status> Catalog::destroy_field(const Context& ctx, std::string collection, std::string name,
+                                    Unit* unit) {
   Mutation mutation = [collection, name](Edit& edit) {
     return remove_field(edit, collection, name);
   };

@@ -78,7 +78,7 @@ struct Catalog::Impl {
   Task<Status> save(const Context& ctx, sql::Executor& tx, const Loaded& before,
                     const Loaded& after) const;
   Task<Status> change_in_transaction(const Context& ctx, Unit& unit, const Mutation& mutation);
-  Task<Status> unit_attempt(const Context& ctx, sql::Transaction& tx, const UnitBody& body);
+  Task<Status> unit_attempt(sql::Transaction& tx, const UnitBody& body);
 
   // Without transactional DDL: under the lease, with a journal.
   Task<Status> plan_change(const Context& ctx, Unit& unit, const Mutation& mutation);

@@ -105,7 +105,8 @@ Task<Result<json::Array>> Catalog::refresh_main_data_source(const Context& ctx, 
   co_return out;
 }
 
-Task<Status> Catalog::sync_fields(const Context& ctx, std::vector<std::string> collections, Unit* unit) {
+Task<Status> Catalog::sync_fields(const Context& ctx, std::vector<std::string> collections,
+                                  Unit* unit) {
   const auto model = snapshot();
   std::vector<std::pair<std::string, sql::TableInfo>> infos;
   for (const std::string& name : collections) {

@@ -136,8 +136,8 @@ struct App::Impl {
 
     dispatcher = std::make_unique<api::Dispatcher>(
         api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
-                      [this] { return health.ready(); }, &cluster->idempotency(),
-                      &cluster->lease(), &cluster->bus()});
+                      [this] { return health.ready(); }, &cluster->idempotency(), &cluster->lease(),
+                      &cluster->bus()});
     root = std::make_unique<HttpRoot>(*dispatcher, *db, health, metrics);
     return {};
   }
@@ -172,6 +172,8 @@ struct App::Impl {
     Context ctx;
     ctx.deadline = runtime::Clock::now() + kStartTime;
     cluster::Options options = cluster_options(config, mode, kVersion);
+    const std::string& own = config.get("APP_AES_SECRET_KEY");
+    options.seal_key = hmac_sha256(own.empty() ? jwt_secret : own, "stored answers");
     options.metrics = purpose == Purpose::kServe ? &metrics : nullptr;
     TRY(cluster,
         runtime::run(io.thread(0), cluster::Cluster::join(*db, io, std::move(options), ctx)));
