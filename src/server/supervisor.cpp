@@ -123,6 +123,7 @@ Status Supervisor::open_sockets() {
     TRY(admin_listener_, listen_patiently(admin_options(config_)));
   }
   port_ = std::make_unique<WorkersPort>(admin_listener_, metrics_);
+  publish();
   return port_->listen();
 }
 
@@ -177,6 +178,7 @@ void Supervisor::resume(const std::string& text) {
 void Supervisor::become_new_program() {
   log_info("upgrading the supervisor", {{"program", program_}});
   setenv(kStateVariable, state().c_str(), 1);
+  port_.reset();  // what it was asked is answered; others wait in the queue of its socket
   std::vector<int> kept{listener_, admin_listener_};
   for (const Worker& worker : workers_) kept.push_back(worker.status);
   for (int fd : kept) set_close_on_exec(fd, false);
@@ -188,6 +190,7 @@ void Supervisor::become_new_program() {
   log_error("the supervisor stays the old program", {{"why", std::strerror(errno)}});
   for (int fd : kept) set_close_on_exec(fd, true);
   unsetenv(kStateVariable);
+  if (Status open = open_sockets(); !open) log_error(open.error().message);
 }
 
 // ---- the loop ----

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "server/health.h"
 
@@ -15,6 +17,7 @@ constexpr auto kPatience = 1s;  // for one worker
 net::ServerOptions options_for(int listener) {
   net::ServerOptions options;
   options.inherited_fd = listener;
+  options.drain_idle = 0ms;
   return options;
 }
 
@@ -69,7 +72,8 @@ WorkersPort::WorkersPort(int listener, runtime::Metrics& metrics)
         return handle(request);
       }) {
   auto gauge = [&](const char* name, const char* help, auto read) {
-    metrics.gauge(name, help, {}, [this, read] { return static_cast<double>(read(view())); });
+    metrics.gauge(name, help, {},
+                  [view = view_, read] { return static_cast<double>(read(view->get())); });
   };
   gauge("halcyon_supervisor_workers_wanted", "Worker processes that should run",
         [](const WorkersView& v) { return v.wanted; });
@@ -80,43 +84,41 @@ WorkersPort::WorkersPort(int listener, runtime::Metrics& metrics)
 }
 
 WorkersPort::~WorkersPort() {
+  server_.drain();
+  server_.wait_idle(kPatience);
   server_.stop();
   io_.stop();
-}
-
-void WorkersPort::set(WorkersView view) {
-  std::lock_guard lock(mutex_);
-  view_ = std::move(view);
-}
-WorkersView WorkersPort::view() const {
-  std::lock_guard lock(mutex_);
-  return view_;
 }
 
 Task<net::Response> WorkersPort::handle(net::Request& request) {
   if (request.path == "/healthz/live") co_return plain_text(200, "ok");
   if (request.path == "/healthz/startup")
-    co_return view().started ? plain_text(200, "ok") : plain_text(503, "starting");
+    co_return view_->get().started ? plain_text(200, "ok") : plain_text(503, "starting");
   if (request.path == "/healthz/ready") co_return co_await ready();
   if (request.path == "/metrics") co_return co_await figures();
   co_return nothing_here();
 }
 
 Task<net::Response> WorkersPort::ready() const {
-  const WorkersView now = view();
-  if (now.stopping) co_return plain_text(503, "draining");
-  std::string why = now.started ? "no worker process is ready" : "starting";
-  for (const auto& worker : now.ready) {
-    auto answer = co_await client_.send(ask(worker, "/healthz/ready"));
+  std::string why = "no worker process is ready";
+  std::set<int> asked;  // by port: while workers are replaced the list grows stale as we ask
+  while (true) {
+    const WorkersView now = view_->get();
+    if (now.stopping) co_return plain_text(503, "draining");
+    if (!now.started) co_return plain_text(503, "starting");
+    const auto next = std::ranges::find_if(
+        now.ready, [&](const auto& worker) { return !asked.contains(worker.admin_port); });
+    if (next == now.ready.end()) co_return plain_text(503, std::move(why));
+    asked.insert(next->admin_port);
+    auto answer = co_await client_.send(ask(*next, "/healthz/ready"));
     if (answer && answer->status == 200) co_return plain_text(200, "ok");
     why = answer ? answer->body : "the worker processes do not answer";
   }
-  co_return plain_text(503, std::move(why));
 }
 
 Task<net::Response> WorkersPort::figures() const {
   std::vector<std::pair<std::string, std::string>> named{{"", metrics_.render()}};
-  for (const auto& worker : view().ready) {
+  for (const auto& worker : view_->get().ready) {
     auto answer = co_await client_.send(ask(worker, "/metrics"));
     if (answer && answer->status == 200)
       named.emplace_back(std::to_string(worker.slot), std::move(answer->body));

@@ -36,19 +36,32 @@ class WorkersPort {
  public:
   // `listener`: a listening socket; the caller keeps it.
   WorkersPort(int listener, runtime::Metrics& metrics);
-  ~WorkersPort();
+  ~WorkersPort();  // finishes what was asked
   Status listen() { return server_.listen(); }
-  void set(WorkersView view);
+  void set(WorkersView view) { view_->set(std::move(view)); }
 
  private:
-  WorkersView view() const;
+  class Shared {  // the figures of the port may outlive it
+   public:
+    void set(WorkersView view) {
+      std::lock_guard lock(mutex_);
+      view_ = std::move(view);
+    }
+    WorkersView get() const {
+      std::lock_guard lock(mutex_);
+      return view_;
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    WorkersView view_;
+  };
   Task<net::Response> handle(net::Request& request);
   Task<net::Response> ready() const;
   Task<net::Response> figures() const;
 
   runtime::Metrics& metrics_;
-  mutable std::mutex mutex_;
-  WorkersView view_;
+  const std::shared_ptr<Shared> view_ = std::make_shared<Shared>();
   net::Client client_;
   runtime::IoPool io_{1};
   net::Server server_;
