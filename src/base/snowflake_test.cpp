@@ -11,6 +11,8 @@
 namespace halcyon {
 namespace {
 
+using Workers = std::vector<Snowflake::Worker>;
+
 TEST(Snowflake, P8StaysUniqueAndOrderedWhenTheClockJumps) {
   int64_t now = 1'780'000'000'000;
   Snowflake ids(7, [&] { return now += 1; });
@@ -82,6 +84,40 @@ TEST(Snowflake, LastsForAHundredYears) {
   const int64_t year_2150 = 5'680'281'600'000;
   Snowflake ids(1023, [] { return year_2150; });
   EXPECT_LT(ids.next(), int64_t{1} << 53);
+}
+
+TEST(Snowflake, P8LeasedWorkersAreUsedWithinTheirSecondsOnly) {
+  constexpr int64_t kNow = 1'780'000'000;
+  constexpr int64_t kSecond = kNow - Snowflake::kEpochSeconds;
+  int64_t now = kNow * 1000;
+  const auto workers_of = [](Snowflake& ids) {
+    std::set<int64_t> workers;
+    int64_t id = 0;
+    while (ids.try_next(id) == Snowflake::Outcome::kMade) workers.insert(id >> 11 & 1023);
+    return workers;
+  };
+  Snowflake ids(Workers{{5, 0}, {6, kSecond + 2}}, kSecond + 1, [&] { return now; });
+  EXPECT_EQ(workers_of(ids), std::set<int64_t>{5});
+  int64_t id = 0;
+  EXPECT_EQ(ids.try_next(id), Snowflake::Outcome::kExpired);  // two seconds ahead, not reserved
+  ids.extend(kSecond + 10);
+  EXPECT_EQ(workers_of(ids), (std::set<int64_t>{5, 6}));
+  EXPECT_EQ(ids.try_next(id), Snowflake::Outcome::kTooFast);
+  now += 20'000;
+  EXPECT_EQ(ids.try_next(id), Snowflake::Outcome::kExpired);
+  ids.extend(kSecond + 100);
+  ids.assign({{7, 0}});
+  EXPECT_EQ(workers_of(ids), std::set<int64_t>{7});
+  ids.assign({});
+  EXPECT_EQ(ids.try_next(id), Snowflake::Outcome::kExpired);
+}
+
+TEST(Snowflake, P8WorkersWhoseSecondsAreAllAheadAreWaitedForByNobody) {
+  constexpr int64_t kSecond = 1'780'000'000 - Snowflake::kEpochSeconds;
+  Snowflake ids(Workers{{5, kSecond + 500}}, Snowflake::kForEver, [] { return 1'780'000'000'000; });
+  int64_t id = 0;
+  ASSERT_EQ(ids.try_next(id), Snowflake::Outcome::kMade);
+  EXPECT_EQ(id >> 21, kSecond + 500);
 }
 
 TEST(Snowflake, ThreadsShareOneGenerator) {

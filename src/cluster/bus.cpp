@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/log.h"
 #include "cluster/build.h"
@@ -228,12 +229,26 @@ Task<Result<bool>> BusImpl::all_confirmed(const Context& ctx, int64_t target) {
 Task<Status> BusImpl::settle(const Context& ctx) {
   if (ctx.unconfirmed.empty()) co_return Status{};
   CO_TRY_STATUS(co_await order_now(ctx));
-  CO_TRY(const int64_t target, co_await settle_target(ctx));
+  std::optional<int64_t> target;
   for (int tries = 0;; ++tries) {
     const uint64_t seen = progress_.version();
-    CO_TRY(const bool all, co_await all_confirmed(ctx, target));
-    if (all) break;
-    if (ctx.expired()) co_return fail(not_confirmed());
+    Status status;
+    if (!target) {
+      auto found = co_await settle_target(ctx);
+      if (found) target = *found;
+      if (!found) status = fail(std::move(found).error());
+    }
+    if (target) {
+      auto all = co_await all_confirmed(ctx, *target);
+      if (all && *all) break;
+      if (!all) status = fail(std::move(all).error());
+    }
+    // A database that is away comes back; the change is made in any case.
+    if (ctx.expired()) {
+      Error error = not_confirmed();
+      if (!status) error.internal = status.error().id + " " + status.error().internal;
+      co_return fail(std::move(error));
+    }
     co_await progress_.wait(seen, milliseconds(std::min(5 + tries, 50)));
   }
   ctx.unconfirmed.clear();

@@ -15,7 +15,7 @@ constexpr int64_t kAtATime = 200;
 constexpr milliseconds kStatementTime{5000};
 constexpr milliseconds kOftenPoll{20};
 constexpr int64_t kOftenForMs = 3000;
-constexpr int64_t kGapPatienceMs = 2000;
+constexpr int64_t kGapPatienceMs = 1000;
 constexpr int64_t kTellPositionMs = 5000;
 constexpr int64_t kPurgeAtATime = 2000;
 

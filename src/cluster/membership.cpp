@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "cluster/build.h"
+#include "cluster/process_id.h"
 
 namespace halcyon::cluster {
 
@@ -15,6 +16,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
+constexpr milliseconds kLongestPause{2500};
 constexpr std::array<std::string_view, 3> kStates{"starting", "ready", "draining"};
 
 sql::Expr state_text(MemberState state) {
@@ -46,21 +48,12 @@ Task<Status> Membership::insert(const Context& ctx, int64_t position) {
   const int64_t sent = now();
   sql::Insert insert;
   insert.table = core_.tables["members"];
-  insert.columns = {"id",
-                    "host",
-                    "pid",
-                    "version",
-                    "worker_mode",
-                    "schema_version",
-                    "state",
-                    "drain_requested",
-                    "listening",
-                    "started_ms",
-                    "lease_until_ms",
-                    "bus_position"};
-  insert.rows = {{text(id_), text(options.host), number(getpid()), text(options.version),
-                  text(options.worker_mode), number(options.schema_version), state_text(state_),
-                  flag(drain_requested_), flag(listening_),
+  insert.columns = {"id",          "host",           "pid",         "process",         "version",
+                    "worker_mode", "schema_version", "state",       "drain_requested", "listening",
+                    "started_ms",  "lease_until_ms", "bus_position"};
+  insert.rows = {{text(id_), text(options.host), number(getpid()), text(process_id(getpid())),
+                  text(options.version), text(options.worker_mode), number(options.schema_version),
+                  state_text(state_), flag(drain_requested_), flag(listening_),
                   started_ms_ != 0 ? number(started_ms_) : now_ms(),
                   plus(now_ms(), number(ttl().count())), number(position)}};
   insert.ignore_conflicts = true;  // an answer that was lost may have been good
@@ -97,7 +90,7 @@ Task<Status> Membership::renew(const Context& ctx) {
   update.where = sql::eq(col("id"), text(id_));
   sql::Select select;
   select.from = core_.tables["members"];
-  for (const char* name : {"id", "lease_until_ms", "drain_requested", "started_ms"}) {
+  for (const char* name : {"id", "lease_until_ms", "drain_requested", "started_ms", "process"}) {
     select.columns.push_back({sql::column("t", name), name});
   }
   select.columns.push_back({now_ms(), "now"});
@@ -122,7 +115,7 @@ Task<Status> Membership::renew(const Context& ctx) {
   const int64_t asked = now();
   CO_TRY(sql::Rows rows, co_await db.run(ctx, render(select, db.dialect())));
   if (rows.empty()) co_return fail(lease_lost());
-  const int64_t database_now = to_number(rows.cell(0, 4));
+  const int64_t database_now = to_number(rows.cell(0, 5));
   clock_offset_ = database_now - (asked + now()) / 2;
   note(rows);
   renewed_at_ = sent;
@@ -145,20 +138,26 @@ void Membership::note(const sql::Rows& rows) {
   bool drain = drain_requested_;
   {
     std::lock_guard lock(mutex_);
+    // Who was away, or had no database, saw no renewals for a while because it did not look.
+    const bool looked_away = at - noted_at_ > ttl().count() / 2;
     for (size_t i = 0; i < rows.size(); ++i) {
       std::string member(rows.cell(i, 0).text());
       const int64_t until = to_number(rows.cell(i, 1));
-      if (until > to_number(rows.cell(i, 4))) ++live;
+      if (until > to_number(rows.cell(i, 5))) ++live;
       if (member == id_) {
         drain = to_flag(rows.cell(i, 2));
         started_ms_ = to_number(rows.cell(i, 3));
         continue;
       }
+      Seen seen{until, at, std::string(rows.cell(i, 4).text())};
       auto it = seen_.find(member);
-      const bool known = it != seen_.end() && it->second.lease_until_ms == until;
-      now_seen.emplace(std::move(member), known ? it->second : Seen{until, at});
+      if (it != seen_.end() && it->second.lease_until_ms == until && !looked_away) {
+        seen.since = it->second.since;
+      }
+      now_seen.emplace(std::move(member), std::move(seen));
     }
     seen_ = std::move(now_seen);
+    noted_at_ = at;
   }
   live_members_ = live;
   if (drain != drain_requested_) tell_drain(drain);
@@ -193,15 +192,20 @@ Task<milliseconds> Membership::step() {
     co_return std::clamp(ttl() / 40, milliseconds(20), milliseconds(500));
   }
   co_await remove_the_dead(ctx);
-  co_return ttl() / 4;
+  co_return std::min(ttl() / 4, kLongestPause);
 }
 
 bool Membership::is_overdue(const std::string& member, int64_t lease_until_ms) {
   std::lock_guard lock(mutex_);
   const int64_t at = now();
-  auto [it, fresh] = seen_.try_emplace(member, Seen{lease_until_ms, at});
-  if (!fresh && it->second.lease_until_ms != lease_until_ms) it->second = {lease_until_ms, at};
-  return it->second.since + ttl().count() <= at;
+  auto [it, fresh] = seen_.try_emplace(member, Seen{lease_until_ms, at, ""});
+  Seen& seen = it->second;
+  if (is_dead_here(seen.process)) return true;
+  if (fresh || seen.lease_until_ms != lease_until_ms) {
+    seen.lease_until_ms = lease_until_ms;
+    seen.since = at;
+  }
+  return seen.since + ttl().count() <= at && at - noted_at_ <= ttl().count() / 2;
 }
 
 Task<Status> Membership::declare_gone(const Context& ctx, std::string member,
@@ -221,7 +225,8 @@ Task<void> Membership::remove_the_dead(const Context& ctx) {
   {
     std::lock_guard lock(mutex_);
     for (const auto& [member, seen] : seen_) {
-      if (seen.since + 3 * ttl().count() <= now()) dead.emplace_back(member, seen.lease_until_ms);
+      if (seen.since + 3 * ttl().count() <= now() || is_dead_here(seen.process))
+        dead.emplace_back(member, seen.lease_until_ms);
     }
   }
   for (auto& [member, until] : dead) (void)co_await declare_gone(ctx, member, until);

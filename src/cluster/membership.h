@@ -4,7 +4,8 @@
 // - `holds` ends ttl less a margin after the moment before the last renewal was sent, by
 //   CLOCK_BOOTTIME.
 // - A member is gone when its row is. Others delete it only when they saw, by their own monotonic
-//   clock, that it was not renewed for a whole ttl. So neither a jump of the database's clock nor
+//   clock, that it was not renewed for a whole ttl, or, on the same machine, that its process is
+//   dead. So neither a jump of the database's clock nor
 //   a slow database makes two sides disagree.
 // - A member that finds its row deleted inserts it again, and `holds` stays false until it has read
 //   the bus to its end: whoever changed the model meanwhile did not wait for it.
@@ -78,7 +79,8 @@ class Membership final : public Lease {
  private:
   struct Seen {
     int64_t lease_until_ms = 0;
-    int64_t since = 0;  // boot time
+    int64_t since = 0;    // boot time
+    std::string process;  // process_id.h
   };
 
   Task<std::chrono::milliseconds> step();
@@ -98,6 +100,7 @@ class Membership final : public Lease {
   std::atomic<bool> caught_up_{true}, listening_{false};
   std::atomic<MemberState> state_{MemberState::kStarting};
   std::mutex mutex_;
+  int64_t noted_at_ = 0;                   // boot time
   std::map<std::string, Seen> seen_;       // other members
   std::function<void(bool)> drain_asked_;  // guarded by mutex_
   bool drain_requested_ = false;

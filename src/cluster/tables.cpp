@@ -47,6 +47,7 @@ std::vector<sql::TableSpec> core_tables(const schema::Settings& settings) {
   members.columns = {not_null("id", Type::kText, 36),
                      not_null("host", Type::kText, 255),
                      not_null("pid", Type::kInt64),
+                     not_null("process", Type::kText, 191),
                      not_null("version", Type::kText, 64),
                      not_null("worker_mode", Type::kText, 255),
                      not_null("schema_version", Type::kInt64),

@@ -57,10 +57,10 @@ class WorkerIds {
 
   Core& core_;
   Membership& member_;
+  std::atomic<int64_t> offset_{0};          // generator's clock less boot time; before generator_
+  std::atomic<int64_t> renewed_offset_{0};  // the same of the database's clock
   Snowflake generator_;
   std::shared_ptr<Background> keeper_;
-  std::atomic<int64_t> offset_{0};          // generator's clock less boot time
-  std::atomic<int64_t> renewed_offset_{0};  // the same of the database's clock
   std::atomic<int64_t> held_count_{0};
   std::atomic<bool> wants_more_{false};
 

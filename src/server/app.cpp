@@ -174,6 +174,7 @@ struct App::Impl {
     cluster::Options options = cluster_options(config, mode, kVersion);
     const std::string& own = config.get("APP_AES_SECRET_KEY");
     options.seal_key = hmac_sha256(own.empty() ? jwt_secret : own, "stored answers");
+    options.lease_ttl = std::max(options.lease_ttl, db->longest_stall());
     options.metrics = purpose == Purpose::kServe ? &metrics : nullptr;
     TRY(cluster,
         runtime::run(io.thread(0), cluster::Cluster::join(*db, io, std::move(options), ctx)));

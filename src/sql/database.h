@@ -18,6 +18,7 @@
 // database goes into `internal`. Thread rule: call from io threads; safe from any of them.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -95,6 +96,9 @@ class Database : public Executor {
   // A small database on the same data whose statements never wait behind those of this one: for
   // leases. nullptr where that would be no help, as on SQLite, which has one writer anyway.
   virtual Task<Result<std::unique_ptr<Database>>> open_beside(runtime::IoPool& io);
+  // How long a small write may have to wait for one large transaction of somebody else, although
+  // nothing is wrong: a lease must be longer. Not 0 only where one writer locks out all the others.
+  virtual std::chrono::milliseconds longest_stall() const { return std::chrono::milliseconds(0); }
 
  private:
   Hints hints_;

@@ -75,6 +75,9 @@ class SqliteDatabase final : public Database {
   }
 
   const Options& options() const override { return options_; }
+  std::chrono::milliseconds longest_stall() const override {
+    return std::chrono::milliseconds(options_.pool_acquire_ms);
+  }
 
   Task<void> close() override {
     if (closed_.exchange(true)) co_return;
