@@ -28,7 +28,8 @@ sql::ColumnSpec nullable(std::string name, Type type, int length) {
   spec.name = std::move(name);
   spec.type.type = type;
   spec.type.length = length;
-  if (type == Type::kText && length == 0) spec.type.text_size = "long";
+  const bool text = type == Type::kText && length == 0;
+  if (text || type == Type::kBytes) spec.type.text_size = "long";
   return spec;
 }
 
@@ -98,22 +99,6 @@ std::vector<sql::TableSpec> Tables::specs() const {
   return all;
 }
 
-Task<Status> Tables::create_missing(sql::Database& db, const Context& ctx,
-                                    const sql::TableSpec& spec) const {
-  for (std::string& statement_text : sql::create_table(spec, db.dialect())) {
-    sql::Statement statement;
-    statement.text = std::move(statement_text);
-    statement.is_write = true;
-    statement.is_slow = true;
-    auto done = co_await db.run(ctx, std::move(statement));
-    if (done) continue;
-    // Another process may have been faster; databases tell that in several ways.
-    CO_TRY(auto now, co_await sql::describe_table(db, ctx, spec.schema, spec.name));
-    if (!now) co_return fail(std::move(done).error());
-  }
-  co_return Status{};
-}
-
 // The row of the counter, and one for each worker id.
 static Task<Status> insert_rows(sql::Database& db, const Context& ctx, const Tables& tables) {
   sql::Insert counter;
@@ -140,7 +125,7 @@ Task<Status> Tables::create(sql::Database& db, const Context& ctx) const {
   CO_TRY(auto there, co_await sql::list_tables(db, ctx, settings_.db_schema, false));
   for (const sql::TableSpec& spec : specs()) {
     if (std::ranges::find(there, spec.name) != there.end()) continue;
-    CO_TRY_STATUS(co_await create_missing(db, ctx, spec));
+    CO_TRY_STATUS(co_await sql::ensure_table(db, ctx, spec));
   }
   sql::Select count;
   count.from = (*this)["worker_ids"];

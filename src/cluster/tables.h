@@ -29,8 +29,6 @@ class Tables {
   const schema::Settings& settings() const { return settings_; }
 
  private:
-  Task<Status> create_missing(sql::Database& db, const Context& ctx,
-                              const sql::TableSpec& spec) const;
   schema::Settings settings_;
 };
 

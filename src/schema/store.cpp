@@ -257,17 +257,7 @@ Task<Status> Store::create_tables(sql::Executor& db, const Context& ctx) const {
   for (const sql::TableSpec* spec : {&state, &journal}) {
     CO_TRY(auto there, co_await sql::describe_table(db, ctx, spec->schema, spec->name));
     if (there) continue;
-    for (std::string& statement_text : sql::create_table(*spec, db.dialect())) {
-      sql::Statement statement;
-      statement.text = std::move(statement_text);
-      statement.is_write = true;
-      statement.is_slow = true;
-      auto done = co_await db.run(ctx, std::move(statement));
-      if (done) continue;
-      // Another process may have been faster (PostgreSQL reports that in several ways).
-      CO_TRY(auto now, co_await sql::describe_table(db, ctx, spec->schema, spec->name));
-      if (!now) co_return std::unexpected(std::move(done).error());
-    }
+    CO_TRY_STATUS(co_await sql::ensure_table(db, ctx, *spec));
   }
   sql::Insert first;
   first.table = state_table();

@@ -218,6 +218,21 @@ DdlDialect::Texts DdlDialect::create_index(const TableSpec& table, const IndexSp
 std::vector<std::string> create_table(const TableSpec& table, const Dialect& dialect) {
   return dialect.ddl().create_table(table);
 }
+Task<Status> ensure_table(Executor& db, const Context& ctx, const TableSpec& table) {
+  for (std::string& text : create_table(table, db.dialect())) {
+    Statement statement;
+    statement.text = std::move(text);
+    statement.is_write = true;
+    statement.is_slow = true;
+    auto done = co_await db.run(ctx, std::move(statement));
+    if (done) continue;
+    // Another process may have been faster; databases tell that in several ways.
+    CO_TRY(auto now, co_await describe_table(db, ctx, table.schema, table.name));
+    if (!now) co_return std::unexpected(std::move(done).error());
+  }
+  co_return Status{};
+}
+
 std::vector<std::string> drop_table(const std::string& schema, const std::string& table,
                                     const Dialect& dialect) {
   return dialect.ddl().drop_table(schema, table);

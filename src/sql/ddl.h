@@ -53,6 +53,8 @@ struct TableSpec {
 // most 63 bytes, longer ones end in a hash.
 std::string index_name(std::string_view table, const IndexSpec& index);
 std::vector<std::string> create_table(const TableSpec& table, const Dialect& dialect);
+// Makes the table, and its indexes, or finds it made by another process at the same moment.
+Task<Status> ensure_table(Executor& db, const Context& ctx, const TableSpec& table);
 std::vector<std::string> drop_table(const std::string& schema, const std::string& table,
                                     const Dialect& dialect);
 std::vector<std::string> rename_table(const std::string& schema, const std::string& from,

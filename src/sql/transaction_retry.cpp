@@ -29,6 +29,13 @@ std::chrono::milliseconds retry_pause(int attempt) {
       std::uniform_int_distribution(std::max(1, longest / 2), longest)(random));
 }
 
+Task<Status> run_last(Executor& tx, const Context& ctx, const std::optional<LastStatement>& last) {
+  if (!last) co_return Status{};
+  auto rows = co_await tx.run(ctx, last->statement);
+  if (!rows) co_return std::unexpected(last->explain(std::move(rows).error()));
+  co_return Status{};
+}
+
 Task<Status> retry_transaction(const Context& ctx, std::function<Task<Attempt>()> attempt,
                                std::atomic<int64_t>& retries) {
   for (int count = 1;; ++count) {

@@ -19,7 +19,7 @@
 #include "base/result.h"
 #include "runtime/context.h"
 #include "runtime/task.h"
-#include "sql/dialect.h"
+#include "sql/database.h"
 
 namespace halcyon::sql {
 
@@ -35,6 +35,8 @@ struct LastStatement {
   Statement statement;
   std::function<Error(Error)> explain;
 };
+// Runs it in `tx`, where it cannot go out in one packet with COMMIT.
+Task<Status> run_last(Executor& tx, const Context& ctx, const std::optional<LastStatement>& last);
 
 // Conflicts between transactions: SERIALIZATION_FAILURE and DEADLOCK.
 bool is_conflict(const Error& error);

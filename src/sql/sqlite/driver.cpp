@@ -144,12 +144,7 @@ class SqliteDatabase::Tx final : public Transaction {
     last_.emplace(LastStatement{std::move(last), std::move(explain)});
   }
   // Runs the statement that goes before COMMIT.
-  Task<Status> run_last(const Context& ctx) {
-    if (!last_) co_return Status{};
-    auto rows = co_await run(ctx, last_->statement);
-    if (!rows) co_return fail(last_->explain(std::move(rows).error()));
-    co_return Status{};
-  }
+  Task<Status> run_last(const Context& ctx) { co_return co_await sql::run_last(*this, ctx, last_); }
 
   const std::optional<Error>& failure() const { return failure_; }
   std::vector<std::move_only_function<void()>>& actions() { return actions_; }
