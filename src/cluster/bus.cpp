@@ -17,8 +17,6 @@ namespace {
 constexpr std::array<size_t, 4> kBatchSizes{1, 8, 64, 512};
 constexpr int64_t kAtATime = kBatchSizes.back();
 constexpr milliseconds kStatementTime{5000};
-constexpr int64_t kOftenForMs = 3000;
-const std::string kNews = "bus", kConfirmed = "bus_confirmed";
 
 Error not_confirmed() {
   return Error(Code::kUnavailable, "NOT_CONFIRMED",
@@ -47,10 +45,10 @@ Task<Result<int64_t>> BusImpl::begin(const Context& ctx) {
 
 Task<Status> BusImpl::start(const Context& ctx) {
   started_ = true;
-  core_.db.on_hint(kNews, [weak = std::weak_ptr(reader_)] {
+  core_.db.on_hint(kNewsHint, [weak = std::weak_ptr(reader_)] {
     if (auto reader = weak.lock()) reader->wake();
   });
-  core_.db.on_hint(kConfirmed, [weak = weak_from_this()] {
+  core_.db.on_hint(kConfirmedHint, [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->progress_.notify();
   });
   sequencer_->start();
@@ -156,7 +154,7 @@ Task<Status> BusImpl::sequence() {
                              }));
     if (count > 0) {
       reader_->wake();
-      core_.db.hint(kNews);
+      core_.db.hint(kNewsHint);
     }
     if (count < static_cast<size_t>(kAtATime)) co_return Status{};
   }

@@ -13,6 +13,10 @@
 
 namespace halcyon::cluster {
 
+// What others are told to look at, and how long a member looks often after something happened.
+inline const std::string kNewsHint = "bus", kConfirmedHint = "bus_confirmed";
+inline constexpr int64_t kOftenForMs = 3000;
+
 class BusImpl final : public Bus, public std::enable_shared_from_this<BusImpl> {
  public:
   BusImpl(Core& core, Membership& member);

@@ -14,7 +14,6 @@ namespace {
 constexpr int64_t kAtATime = 200;
 constexpr milliseconds kStatementTime{5000};
 constexpr milliseconds kOftenPoll{20};
-constexpr int64_t kOftenForMs = 3000;
 constexpr int64_t kGapPatienceMs = 1000;
 constexpr int64_t kTellPositionMs = 5000;
 constexpr int64_t kPurgeAtATime = 2000;
@@ -164,7 +163,7 @@ Task<Status> BusImpl::confirm(const Context& ctx) {
   CO_TRY(sql::Rows rows, co_await core_.control.run(ctx, render(update, core_.control.dialect())));
   told_position_ = reached;
   told_at_ = boot_ms();
-  core_.db.hint("bus_confirmed");
+  core_.db.hint(kConfirmedHint);
   co_return Status{};
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/crypto.h"
 #include "base/text.h"
+#include "cluster/build.h"
 #include "cluster/idempotency_store.h"
 #include "json/json.h"
 
@@ -21,9 +22,6 @@ Error repeated() {
   return Error(Code::kConflict, "REQUEST_REPEATED", "This request was done already.");
 }
 
-sql::Expr number(int64_t value) { return sql::param(sql::Value(value)); }
-sql::Expr text(std::string value) { return sql::param(sql::Value(std::move(value))); }
-sql::Expr database_now() { return sql::call(sql::Fn::kEpochMillis, {sql::call(sql::Fn::kNow)}); }
 sql::Expr when(sql::Expr condition, sql::Expr value) {
   sql::Case choice;
   choice.when.emplace_back(std::move(condition), std::move(value));
@@ -103,7 +101,7 @@ class Store final : public Idempotency {
 
  private:
   sql::TableRef table() const {
-    return sql::table(settings_.table_prefix + "halcyon_requests", "r", settings_.db_schema);
+    return sql::table(table_name(settings_, "requests"), "r", settings_.db_schema);
   }
   sql::Expr generation_is(uint64_t generation) const;
   sql::Insert insert(std::string id, std::string body_hash, int64_t status,
@@ -132,7 +130,7 @@ sql::Insert Store::insert(std::string id, std::string body_hash, int64_t status,
   insert.rows = {{text(std::move(id)), text(std::move(body_hash)), number(status),
                   text(std::move(content_type)),
                   sql::param(sql::Value(std::move(body), sql::Type::kBytes)),
-                  sql::binary(sql::BinaryOp::kAdd, database_now(), number(keep_ms))}};
+                  plus(now_ms(), number(keep_ms))}};
   return insert;
 }
 
@@ -199,9 +197,7 @@ Task<Status> Store::restore(const Context& ctx, sql::Executor& tx, std::string p
 }
 
 Task<Result<int64_t>> Store::purge(const Context& ctx, int64_t at_most) {
-  const auto expired = [](sql::Expr column) {
-    return sql::binary(sql::BinaryOp::kLt, std::move(column), database_now());
-  };
+  const auto expired = [](sql::Expr column) { return less(std::move(column), now_ms()); };
   sql::Select bound;
   bound.from = table();
   bound.columns = {{sql::column("r", "expires_ms"), "expires_ms"}};
@@ -225,16 +221,6 @@ Task<Result<int64_t>> Store::purge(const Context& ctx, int64_t at_most) {
   co_return gone.affected;
 }
 
-sql::ColumnSpec column(std::string name, sql::Type type, int length = 0) {
-  sql::ColumnSpec spec;
-  spec.name = std::move(name);
-  spec.type.type = type;
-  spec.type.length = length;
-  spec.nullable = false;
-  if (type == sql::Type::kBytes) spec.type.text_size = "long";
-  return spec;
-}
-
 }  // namespace
 
 Error model_changed() {
@@ -242,14 +228,11 @@ Error model_changed() {
 }
 
 std::vector<sql::TableSpec> idempotency_tables(const schema::Settings& settings) {
-  sql::TableSpec table;
-  table.schema = settings.db_schema;
-  table.name = settings.table_prefix + "halcyon_requests";
-  table.if_not_exists = true;
+  sql::TableSpec table = table_spec(settings, "requests");
   table.columns = {
-      column("id", sql::Type::kText, 32),  column("body_hash", sql::Type::kText, 32),
-      column("status", sql::Type::kInt64), column("content_type", sql::Type::kText, 255),
-      column("answer", sql::Type::kBytes), column("expires_ms", sql::Type::kInt64)};
+      not_null("id", sql::Type::kText, 32),  not_null("body_hash", sql::Type::kText, 32),
+      not_null("status", sql::Type::kInt64), not_null("content_type", sql::Type::kText, 255),
+      not_null("answer", sql::Type::kBytes), not_null("expires_ms", sql::Type::kInt64)};
   table.primary_key = {"id"};
   table.indexes = {sql::IndexSpec{"", {"expires_ms"}, false}};
   return {table};

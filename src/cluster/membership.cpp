@@ -62,6 +62,17 @@ Task<Status> Membership::insert(const Context& ctx, int64_t position) {
   co_return Status{};
 }
 
+// How many rows there were: 0 or 1.
+Task<Result<int64_t>> Membership::set_row(sql::Database& db, const Context& ctx, std::string member,
+                                          sql::Assignment value) {
+  sql::Update update;
+  update.table = core_.tables["members"];
+  update.set = {std::move(value)};
+  update.where = sql::eq(col("id"), text(std::move(member)));
+  CO_TRY(sql::Rows rows, co_await db.run(ctx, render(update, db.dialect())));
+  co_return rows.affected;
+}
+
 Task<Status> Membership::join(const Context& ctx, int64_t position) {
   CO_TRY_STATUS(co_await insert(ctx, position));
   co_return co_await renew(ctx);
@@ -69,11 +80,7 @@ Task<Status> Membership::join(const Context& ctx, int64_t position) {
 
 Task<Status> Membership::listen(const Context& ctx) {
   listening_ = true;
-  sql::Update update;
-  update.table = core_.tables["members"];
-  update.set = {{"listening", flag(true)}};
-  update.where = sql::eq(col("id"), text(id_));
-  CO_TRY(sql::Rows rows, co_await core_.control.run(ctx, render(update, core_.control.dialect())));
+  CO_TRY_STATUS(co_await set_row(core_.control, ctx, id_, {"listening", flag(true)}));
   co_return Status{};
 }
 
@@ -302,21 +309,14 @@ Task<Result<std::vector<MemberInfo>>> Membership::members(const Context& ctx) {
 
 Task<Status> Membership::set_state(const Context& ctx, MemberState state) {
   state_ = state;
-  sql::Update update;
-  update.table = core_.tables["members"];
-  update.set = {{"state", state_text(state)}};
-  update.where = sql::eq(col("id"), text(id_));
-  CO_TRY(sql::Rows rows, co_await core_.db.run(ctx, render(update, core_.db.dialect())));
+  CO_TRY_STATUS(co_await set_row(core_.db, ctx, id_, {"state", state_text(state)}));
   co_return Status{};
 }
 
 Task<Status> Membership::request_drain(const Context& ctx, std::string member, bool drain) {
-  sql::Update update;
-  update.table = core_.tables["members"];
-  update.set = {{"drain_requested", flag(drain)}};
-  update.where = sql::eq(col("id"), text(member));
-  CO_TRY(sql::Rows rows, co_await core_.db.run(ctx, render(update, core_.db.dialect())));
-  if (rows.affected == 0) {
+  sql::Assignment wish{"drain_requested", flag(drain)};
+  CO_TRY(const int64_t rows, co_await set_row(core_.db, ctx, std::move(member), std::move(wish)));
+  if (rows == 0) {
     co_return fail(Code::kNotFound, "MEMBER_NOT_FOUND", "There is no such member of the cluster.");
   }
   core_.db.hint(kMembersHint);

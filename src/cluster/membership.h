@@ -86,6 +86,8 @@ class Membership final : public Lease {
   Task<std::chrono::milliseconds> step();
   Task<Status> renew(const Context& ctx);
   Task<Status> insert(const Context& ctx, int64_t position);
+  Task<Result<int64_t>> set_row(sql::Database& db, const Context& ctx, std::string member,
+                                sql::Assignment value);
   Task<Status> catch_up_again(const Context& ctx);
   Task<void> remove_the_dead(const Context& ctx);
   void note(const sql::Rows& rows);

@@ -203,7 +203,6 @@ struct App::Impl {
       Context ctx;
       co_return co_await catalog->refresh(ctx);
     });
-    bus.subscribe("barrier", [](const cluster::Message&) -> Task<Status> { co_return Status{}; });
   }
 
   void leave_cluster() {
