@@ -169,6 +169,21 @@ TEST_P(PostgresTest, ATransactionSurvivesAStalePlan) {
   EXPECT_EQ(columns, 3u);
 }
 
+TEST_P(PostgresTest, NativeArraysAreJsonLists) {
+  const auto list = [&](const std::string& expression) {
+    return std::string(must("SELECT " + expression + " AS a").cell(0, 0).text());
+  };
+  EXPECT_EQ(list("ARRAY[1,NULL,-3]"), "[1,null,-3]");
+  EXPECT_EQ(list("ARRAY[]::text[]"), "[]");
+  EXPECT_EQ(list("ARRAY[1.50,'NaN']::numeric[]"), "[1.50,null]");
+  EXPECT_EQ(list("ARRAY[true,false]"), "[true,false]");
+  EXPECT_EQ(list("ARRAY[[1,2],[3,4]]"), "[[1,2],[3,4]]");
+  EXPECT_EQ(list(R"(ARRAY['a','b c','x,{"\y',NULL,'NULL','']::varchar[])"),
+            R"(["a","b c","x,{\"\\y",null,"NULL",""])");
+  EXPECT_EQ(list("E'[2:3]={7,8}'::int[]"), "[7,8]");
+  EXPECT_EQ(must("SELECT NULL::text[] AS a").cell(0, 0).is_null(), true);
+}
+
 TEST_P(PostgresTest, NamesOfStatementsAreBounded) {
   create_counters(1);
   for (int i = 0; i < 1100; ++i) {

@@ -3,6 +3,7 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <deque>
 #include <limits>
 
 #include "base/text.h"
@@ -157,12 +158,34 @@ Status Parameters::encode(const std::vector<Value>& values, bool typed_text) {
 
 namespace {
 
-enum class Shape : uint8_t { kAsIs, kBoolean, kMoment, kBytes };
+enum class Shape : uint8_t { kAsIs, kBoolean, kMoment, kBytes, kNumbers, kFlags, kTexts };
 
 Shape shape_of(Oid type) {
   if (type == kBoolOid) return Shape::kBoolean;
   if (type == kTimestampTzOid) return Shape::kMoment;
   if (type == kByteaOid) return Shape::kBytes;
+  switch (type) {  // native arrays of adopted tables, shown as JSON lists
+    case 1005:     // int2[]
+    case 1007:     // int4[]
+    case 1016:     // int8[]
+    case 1021:     // float4[]
+    case 1022:     // float8[]
+    case 1231:     // numeric[]
+      return Shape::kNumbers;
+    case 1000:  // bool[]
+      return Shape::kFlags;
+    case 1009:  // text[]
+    case 1014:  // bpchar[]
+    case 1015:  // varchar[]
+    case 1115:  // timestamp[]
+    case 1182:  // date[]
+    case 1183:  // time[]
+    case 1185:  // timestamptz[]
+    case 2951:  // uuid[]
+      return Shape::kTexts;
+    default:
+      break;
+  }
   return Shape::kAsIs;
 }
 
@@ -189,10 +212,83 @@ Cell normalised(Shape shape, char* text, int length) {
     case Shape::kBytes:
       return decode_bytes(text, length);
     case Shape::kAsIs:
+    case Shape::kNumbers:
+    case Shape::kFlags:
+    case Shape::kTexts:
       break;
   }
   return Cell{text, length};
 }
+
+void append_json_text(std::string& out, std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      out += "\\u00";
+      out += kHex[c >> 4];
+      out += kHex[c & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void append_item(std::string& out, Shape shape, std::string_view item, bool quoted) {
+  if (!quoted && item == "NULL") {
+    out += "null";
+  } else if (shape == Shape::kFlags) {
+    out += item == "t" ? "true" : "false";
+  } else if (shape == Shape::kNumbers) {
+    const bool finite = item.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+    out += finite ? item : std::string_view("null");  // NaN, Infinity
+  } else {
+    append_json_text(out, item);
+  }
+}
+
+// {1,NULL,"a b",{2}} -> [1,null,"a b",[2]]; bounds ([2:3]={...}) are dropped.
+std::string array_json(Shape shape, std::string_view text) {
+  if (text.starts_with('[')) text.remove_prefix(std::min(text.find('=') + 1, text.size()));
+  std::string out, item;
+  bool quoted = false, open = false;
+  const auto flush = [&] {
+    if (open) append_item(out, shape, item, quoted);
+    item.clear();
+    quoted = open = false;
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '{') {
+      out += '[';
+    } else if (c == '}' || c == ',') {
+      flush();
+      out += c == ',' ? ',' : ']';
+    } else if (c == '"') {
+      open = quoted = true;
+      for (++i; i < text.size() && text[i] != '"'; ++i) {
+        if (text[i] == '\\' && i + 1 < text.size()) ++i;
+        item += text[i];
+      }
+    } else {
+      open = true;
+      item += c;
+    }
+  }
+  return out;
+}
+
+bool is_array(Shape shape) {
+  return shape == Shape::kNumbers || shape == Shape::kFlags || shape == Shape::kTexts;
+}
+
+// Memory that cells point into: the result, and what had to be written anew.
+struct Memory {
+  ResultPtr result;
+  std::deque<std::string> made;
+};
 
 int64_t affected_rows(PGresult* result) {
   const char* tag = PQcmdStatus(result);  // "INSERT 0 5", "UPDATE 5", "SELECT 5", "CREATE TABLE"
@@ -219,19 +315,25 @@ Rows to_rows(ResultPtr result) {
     shapes[static_cast<size_t>(c)] = shape;
   }
   rows.cells.resize(static_cast<size_t>(columns) * static_cast<size_t>(tuples));
+  auto memory = std::make_shared<Memory>();
   Cell* cell = rows.cells.data();
   for (int r = 0; r < tuples; ++r) {
     for (int c = 0; c < columns; ++c, ++cell) {
       if (PQgetisnull(pg, r, c) != 0) continue;
       char* text = PQgetvalue(pg, r, c);
       int length = PQgetlength(pg, r, c);
+      if (!shapes.empty() && is_array(shapes[static_cast<size_t>(c)])) {
+        const std::string& list =
+            memory->made.emplace_back(array_json(shapes[static_cast<size_t>(c)], text));
+        *cell = Cell{list.data(), static_cast<int>(list.size())};
+        continue;
+      }
       *cell = shapes.empty() ? Cell{text, length}
                              : normalised(shapes[static_cast<size_t>(c)], text, length);
     }
   }
-  rows.owner = std::shared_ptr<const void>(result.release(), [](const void* owned) {
-    PQclear(static_cast<PGresult*>(const_cast<void*>(owned)));
-  });
+  memory->result = std::move(result);
+  rows.owner = std::move(memory);
   return rows;
 }
 
