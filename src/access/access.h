@@ -12,6 +12,7 @@
 // Thread rule: safe from any io thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -34,6 +35,8 @@ class Rights;  // access/rights.h
 struct Settings {
   std::string jwt_secret;                                               // APP_KEY
   std::string root_email, root_password, root_nickname, root_username;  // INIT_ROOT_*
+  int64_t sign_in_max_failures = 10;  // access/sign_in_limits.h; 0: no limit
+  std::chrono::milliseconds sign_in_window{900'000};
   Settings() = default;
 };
 

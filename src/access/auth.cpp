@@ -87,8 +87,10 @@ Task<Result<json::Value>> Access::sign_in(const Context& ctx, std::string authen
   if (account.empty()) account = json::get_string(values, "username");
   if (account.empty())
     co_return bad_field("MISSING_ACCOUNT", "Please enter your username or email.", "account");
-  CO_TRY(int64_t id, co_await impl_->user_with_password(ctx, std::move(account),
-                                                        json::get_string(values, "password")));
+  CO_TRY_STATUS(co_await impl_->limits.begin(ctx, account));
+  CO_TRY(int64_t id,
+         co_await impl_->user_with_password(ctx, account, json::get_string(values, "password")));
+  CO_TRY_STATUS(co_await impl_->limits.succeeded(ctx, std::move(account)));
   CO_TRY(auto user,
          co_await impl_->store.find_one(ctx, "users", Store::Query(json::Object{{"id", id}})));
   if (!user)
@@ -239,6 +241,9 @@ Task<Status> Access::create_or_reset_admin(const Context& ctx, std::string usern
     CO_TRY_STATUS(co_await store.update(
         ctx, "users", json::Object{{"id", id}},
         json::Object{{"password", password}, {"passwordChangeTz", now_ms()}}));
+    for (const std::string& account : {username, email}) {
+      if (!account.empty()) CO_TRY_STATUS(co_await impl_->limits.clear(ctx, account));
+    }
     impl_->forget();
     co_return Status{};
   }

@@ -1,6 +1,7 @@
 // Definitions of access' own collections, named as NocoBase names them so that its databases are
 // adopted.
 #include "access/access.h"
+#include "access/sign_in_limits.h"
 
 namespace halcyon::access {
 namespace {
@@ -155,6 +156,7 @@ std::vector<json::Object> Access::builtin_collections() {
                   field("roleName", "string", {{"primaryKey", true}, {"allowNull", false}}),
                   field("default", "boolean")},
                  {{"autoGenId", false}, {"isThrough", true}}));
+  list.push_back(SignInLimits::collection());
   for (json::Array group : {permission_tables(), token_tables()}) {
     for (auto& item : group) list.push_back(std::move(item.get_object()));
   }

@@ -8,6 +8,7 @@
 
 #include "access/access.h"
 #include "access/rights.h"
+#include "access/sign_in_limits.h"
 #include "access/store.h"
 #include "access/token.h"
 #include "runtime/blocking_pool.h"
@@ -32,13 +33,15 @@ struct Access::Impl : data::ChangeListener {
         catalog(cat),
         hashing(pool),
         settings(std::move(s)),
-        store(database, cat, write) {}
+        store(database, cat, write),
+        limits(database, cat, settings.sign_in_max_failures, settings.sign_in_window) {}
 
   sql::Database& db;
   schema::Catalog& catalog;
   runtime::BlockingPool& hashing;
   Settings settings;
   Store store;
+  SignInLimits limits;
 
   // sessions.cpp
   Task<Result<std::shared_ptr<const Identity>>> identify(const Context& ctx,

@@ -79,7 +79,11 @@ net::Response to_response(const Error& error) {
   net::Response response;
   response.status = http_status(error.code);
   response.headers.set("Content-Type", "application/json; charset=utf-8");
-  if (error.code == Code::kUnavailable) response.headers.set("Retry-After", "1");
+  if (error.retry_after > 0) {
+    response.headers.set("Retry-After", std::to_string(error.retry_after));
+  } else if (error.code == Code::kUnavailable) {
+    response.headers.set("Retry-After", "1");
+  }
   response.body = error_body(error);
   return response;
 }
@@ -149,6 +153,7 @@ Status Dispatcher::read_head(const net::Request& request, Call& call) const {
   call.ctx.request_id = std::string(request.headers.get("X-Request-Id"));
   if (call.ctx.request_id.empty() || call.ctx.request_id.size() > 100)
     call.ctx.request_id = request_id();
+  call.ctx.client_address = request.remote_address;
   call.ctx.deadline = runtime::Clock::now() + services_.settings.request_timeout;
   call.ctx.idempotency_key = std::string(request.headers.get("Idempotency-Key"));
   call.authenticator = std::string(request.headers.get("X-Authenticator"));

@@ -45,6 +45,11 @@ constexpr Setting kSettings[] = {
     {"INIT_ROOT_USERNAME", kText, "nocobase", "", ""},
     {"INIT_ROOT_NICKNAME", kText, "Super Admin", "", ""},
     {"INIT_ROOT_PASSWORD", kSecret, "admin123", "Change it before others can reach the server", ""},
+    {"SIGN_IN_MAX_FAILURES", kInteger, "10",
+     "Wrong passwords for an account from one address in SIGN_IN_WINDOW; ten times as many for an "
+     "address and for an account; 0: no limit",
+     ""},
+    {"SIGN_IN_WINDOW", kDuration, "15m", "Time in which wrong passwords are counted", ""},
     {"CLUSTER_MODE", kClusterMode, "",
      "Worker processes on one port: a number, or max for one a processor; empty: one process", ""},
     {"WORKER_MODE", kWorkerMode, "",

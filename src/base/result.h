@@ -47,6 +47,7 @@ struct Error {
   std::string field;        // dotted path of the offending field, or empty
   std::string expected;     // what would have been right, or empty
   std::string internal;     // for the log only
+  int retry_after = 0;      // seconds after which a repetition may succeed; 0: says nothing
   std::vector<Error> more;  // further errors of the same request (validation of several fields)
 
   Error() = default;

@@ -19,6 +19,7 @@ struct Context {
   Clock::time_point deadline = Clock::now() + std::chrono::seconds(60);
   std::string locale = "en-US";        // X-Locale
   int utc_offset_minutes = 0;          // X-Timezone, e.g. +08:00 -> 480
+  std::string client_address;          // of the client as far as known; empty: internal work
   std::string idempotency_key;         // Idempotency-Key, or empty
   std::atomic<bool> cancelled{false};  // the peer went away
   // Messages of the bus that this request sent and that every member must have handled before it is

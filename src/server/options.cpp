@@ -75,6 +75,8 @@ access::Settings access_settings(const Config& config, std::string jwt_secret) {
   s.root_username = config.get("INIT_ROOT_USERNAME");
   s.root_nickname = config.get("INIT_ROOT_NICKNAME");
   s.root_password = config.get("INIT_ROOT_PASSWORD");
+  s.sign_in_max_failures = config.number("SIGN_IN_MAX_FAILURES");
+  s.sign_in_window = config.milliseconds("SIGN_IN_WINDOW");
   return s;
 }
 
