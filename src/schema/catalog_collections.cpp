@@ -107,6 +107,17 @@ Status add_collection(Edit& edit, json::Object definition) {
   return {};
 }
 
+// What a collection reads from: a table, a view, an SQL statement. It stays what it is.
+std::string_view kind_of(const json::Object& options) {
+  const std::string kind = json::get_string(options, "template");
+  if (kind == "sql" || !json::get_string(options, "sql").empty()) return "an SQL collection";
+  if (kind == "view" || json::get_bool(options, "view") ||
+      !json::get_string(options, "viewName").empty()) {
+    return "a view";
+  }
+  return "a table";
+}
+
 Status edit_collection(Edit& edit, const std::string& name, json::Object changes) {
   const Collection* known = edit.before.find(name);
   if (known == nullptr) return collection_not_found(name);
@@ -123,7 +134,16 @@ Status edit_collection(Edit& edit, const std::string& name, json::Object changes
   changes.erase("sort");
   if (!changes.empty()) {
     StoredCollection& row = stored_row(edit, name);
+    const std::string_view kind = kind_of(row.options);
+    const std::string schema = json::get_string(row.options, "schema");
     for (auto& [key, value] : changes) row.options[key] = std::move(value);
+    if (kind_of(row.options) != kind || json::get_string(row.options, "schema") != schema) {
+      return fail(Error(Code::kInvalidArgument, "COLLECTION_KIND_CHANGE_REFUSED",
+                        fmt::format("Collection \"{}\" is {} and stays one, where it is: make a "
+                                    "new collection.",
+                                    name, kind))
+                      .with_field("template"));
+    }
   }
   if (has_fields) TRY_STATUS(replace_fields(edit, name, fields));
   return {};
@@ -160,6 +180,20 @@ Status remove_collection(Edit& edit, const std::string& name, bool cascade) {
 }
 
 }  // namespace
+
+// What only the server decides; it comes back from reads.
+void drop_internal(json::Object& definition) {
+  definition.erase("introspected");
+  definition.erase("treePathOf");
+  if (json::Value* fields = definition.if_contains("fields"); fields && fields->is_array()) {
+    drop_internal(fields->get_array());
+  }
+}
+void drop_internal(json::Array& fields) {
+  for (json::Value& field : fields) {
+    if (field.is_object()) field.get_object().erase("introspected");
+  }
+}
 
 Result<std::vector<std::string>> moved(std::vector<std::string> names, const std::string& source,
                                        const std::string& target, const std::string& method) {
@@ -205,10 +239,24 @@ Task<Status> complete_view(sql::Executor& db, const Context& ctx, const Settings
   co_return Status{};
 }
 
+// A view collection that is to read another view: is it there?
+Task<Status> check_view_name(sql::Executor& db, const Context& ctx, const Settings& settings,
+                             const Snapshot& model, const std::string& name,
+                             const json::Object& changes) {
+  const Collection* known = model.find(name);
+  const std::string view = json::get_string(changes, "viewName");
+  if (known == nullptr || !known->is_view || view.empty() || view == known->table) {
+    co_return Status{};
+  }
+  json::Object wanted{{"name", name}, {"viewName", view}, {"schema", known->table_schema}};
+  co_return co_await complete_view(db, ctx, settings, wanted);
+}
+
 }  // namespace
 
 Task<Result<json::Object>> Catalog::create_collection(const Context& ctx, json::Object definition,
                                                       Unit* unit) {
+  drop_internal(definition);
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("t_");
   if (is_view(definition)) {
     CO_TRY_STATUS(co_await complete_view(impl_->db, ctx, impl_->settings, definition));
@@ -223,6 +271,9 @@ Task<Result<json::Object>> Catalog::create_collection(const Context& ctx, json::
 
 Task<Result<json::Object>> Catalog::update_collection(const Context& ctx, std::string name,
                                                       json::Object changes, Unit* unit) {
+  drop_internal(changes);
+  CO_TRY_STATUS(
+      co_await check_view_name(impl_->db, ctx, impl_->settings, *snapshot(), name, changes));
   Mutation mutation = [name, changes](Edit& edit) { return edit_collection(edit, name, changes); };
   CO_TRY(const auto model, co_await impl_->change(ctx, std::move(mutation), unit));
   const Collection* now = model->find(name);
@@ -241,6 +292,7 @@ Task<Status> Catalog::destroy_collection(const Context& ctx, std::string name, b
 
 Task<Status> Catalog::set_fields(const Context& ctx, std::string name, json::Array fields,
                                  Unit* unit) {
+  drop_internal(fields);
   Mutation mutation = [name, fields](Edit& edit) -> Status {
     if (edit.before.find(name) == nullptr) return collection_not_found(name);
     return replace_fields(edit, name, fields);
@@ -251,8 +303,16 @@ Task<Status> Catalog::set_fields(const Context& ctx, std::string name, json::Arr
 
 Task<Result<json::Object>> Catalog::apply_collection(const Context& ctx, json::Object definition,
                                                      Unit* unit) {
+  drop_internal(definition);
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("t_");
   const std::string name = json::get_string(definition, "name");
+  const auto present = snapshot();
+  if (present->find(name) != nullptr) {
+    CO_TRY_STATUS(
+        co_await check_view_name(impl_->db, ctx, impl_->settings, *present, name, definition));
+  } else if (is_view(definition)) {
+    CO_TRY_STATUS(co_await complete_view(impl_->db, ctx, impl_->settings, definition));
+  }
   Mutation mutation = [definition, name](Edit& edit) -> Status {
     if (edit.before.find(name) == nullptr) return add_collection(edit, definition);
     json::Object changes = definition;

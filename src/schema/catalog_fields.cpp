@@ -386,6 +386,7 @@ Result<json::Object> field_of(const Snapshot& model, const std::string& collecti
 
 Task<Result<json::Object>> Catalog::create_field(const Context& ctx, std::string collection,
                                                  json::Object definition, Unit* unit) {
+  drop_internal(definition);
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("f_");
   const std::string name = json::get_string(definition, "name");
   Mutation mutation = [collection, definition](Edit& edit) -> Status {
@@ -399,6 +400,7 @@ Task<Result<json::Object>> Catalog::create_field(const Context& ctx, std::string
 Task<Result<json::Object>> Catalog::update_field(const Context& ctx, std::string collection,
                                                  std::string name, json::Object changes,
                                                  Unit* unit) {
+  drop_internal(changes);
   const std::string new_name = json::get_string(changes, "name", name);
   Mutation mutation = [collection, name, changes](Edit& edit) {
     return edit_field(edit, collection, name, changes);
@@ -418,6 +420,7 @@ Task<Status> Catalog::destroy_field(const Context& ctx, std::string collection, 
 
 Task<Result<json::Object>> Catalog::apply_field(const Context& ctx, std::string collection,
                                                 json::Object definition, Unit* unit) {
+  drop_internal(definition);
   if (json::get_string(definition, "name").empty()) definition["name"] = uid("f_");
   const std::string name = json::get_string(definition, "name");
   Mutation mutation = [collection, definition](Edit& edit) -> Status {

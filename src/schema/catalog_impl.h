@@ -111,6 +111,10 @@ Status upsert_fields(Edit& edit, const std::string& collection, const json::Arra
 Result<std::vector<std::string>> moved(std::vector<std::string> names, const std::string& source,
                                        const std::string& target, const std::string& method);
 
+// Takes out of a client's definition what only the server decides.
+void drop_internal(json::Object& definition);
+void drop_internal(json::Array& fields);
+
 // Is this one SELECT that reads only? Error 400 INVALID_SQL.
 Status check_select(std::string_view sql);
 

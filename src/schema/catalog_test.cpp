@@ -480,5 +480,41 @@ TEST_P(CatalogTest, AChangedFormulaIsWorkedOutForOldRows) {
   EXPECT_EQ(values(), R"("a!" "b!" "c!" )");
 }
 
+TEST_P(CatalogTest, WhatOnlyTheServerDecidesIsNotTakenFromClients) {
+  // "introspected" would mean that the column is there already.
+  make(R"({"name":"own","introspected":true,"treePathOf":"own","fields":[
+    {"name":"a","type":"string","introspected":true}]})");
+  must("INSERT INTO own (a) VALUES ('x')");
+  EXPECT_TRUE(await(catalog().create_field(ctx(), "own", object(R"({"name":"b","type":"string",
+    "introspected":true})"))));
+  must("UPDATE own SET b = 'y'");
+  const auto refused = [&](const char* changes) {
+    auto done = await(catalog().update_collection(ctx(), "own", object(changes)));
+    return done ? "ok" : done.error().id;
+  };
+  EXPECT_EQ(refused(R"({"view":true})"), "COLLECTION_KIND_CHANGE_REFUSED");
+  EXPECT_EQ(refused(R"({"sql":"SELECT 1"})"), "COLLECTION_KIND_CHANGE_REFUSED");
+  EXPECT_EQ(refused(R"({"schema":"elsewhere"})"), "COLLECTION_KIND_CHANGE_REFUSED");
+  EXPECT_EQ(refused("{\"tableName\":\"a\\u0000b\"}"), "INVALID_NAME");
+  auto view = await(catalog().apply_collection(ctx(), object(R"({"name":"v","viewName":"no"})")));
+  ASSERT_FALSE(view);
+  EXPECT_EQ(view.error().id, "UNKNOWN_VIEW");
+}
+
+TEST_P(CatalogTest, AFormulaIsWorkedOutForManyRowsAtOnce) {
+  make(R"({"name":"many","fields":[{"name":"n","type":"integer"}]})");
+  for (int from = 0; from < 2500; from += 500) {
+    std::string rows;
+    for (int i = from; i < from + 500; ++i) {
+      rows += (i == from ? "(" : ",(") + std::to_string(i + 1) + "," + std::to_string(i % 3) + ")";
+    }
+    must("INSERT INTO many (id, n) VALUES " + rows);
+  }
+  auto made = await(catalog().create_field(ctx(), "many", object(R"({"name":"twice",
+    "type":"formula","dataType":"integer","expression":"{{n}} * 2"})")));
+  ASSERT_TRUE(made) << made.error().message << made.error().internal;
+  EXPECT_EQ(must("SELECT count(*) FROM many WHERE twice = n * 2").cell(0, 0).text(), "2500");
+}
+
 }  // namespace
 }  // namespace halcyon::schema

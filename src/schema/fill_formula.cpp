@@ -14,12 +14,13 @@ namespace halcyon::schema {
 namespace {
 
 constexpr int64_t kBatch = 1000;
+constexpr size_t kChunk = 100;  // keys in one condition: SQLite limits its depth
 constexpr int64_t kReportEvery = 100'000;
 
 // What to write to which rows: equal values go in one statement.
 struct Group {
   sql::Value value;
-  std::vector<sql::Expr> rows;
+  std::vector<size_t> rows;
 };
 
 std::string text_of(const sql::Value& value) {
@@ -132,14 +133,20 @@ class Filler {
       std::string text = value->is_null() ? "n" : "v" + text_of(*value);
       Group& group = groups[std::move(text)];
       group.value = *std::move(value);
-      group.rows.push_back(is_row(rows, row));
+      group.rows.push_back(row);
     }
     for (auto& [text, group] : groups) {
-      sql::Update update;
-      update.table = owner_.table_ref("t");
-      update.set = {{formula_.column, sql::param(std::move(group.value))}};
-      update.where = sql::any_of(std::move(group.rows));
-      CO_TRY_STATUS(co_await db_.run(ctx_, sql::render(update, db_.dialect())));
+      for (size_t from = 0; from < group.rows.size(); from += kChunk) {
+        sql::Update update;
+        update.table = owner_.table_ref("t");
+        update.set = {{formula_.column, sql::param(group.value)}};
+        std::vector<sql::Expr> any;
+        for (size_t i = from; i < std::min(group.rows.size(), from + kChunk); ++i) {
+          any.push_back(is_row(rows, group.rows[i]));
+        }
+        update.where = sql::any_of(std::move(any));
+        CO_TRY_STATUS(co_await db_.run(ctx_, sql::render(update, db_.dialect())));
+      }
     }
     co_return Status{};
   }

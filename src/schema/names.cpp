@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace halcyon::schema {
@@ -54,6 +56,17 @@ Status check_name(std::string_view what, std::string_view name) {
 }
 
 Status check_identifier(std::string_view what, std::string_view name, std::string_view physical) {
+  const bool plain =
+      !physical.empty() && is_valid_utf8(physical) && std::ranges::none_of(physical, [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+      });
+  if (!plain) {
+    return fail(
+        Error(Code::kInvalidArgument, "INVALID_NAME",
+              fmt::format("The {} \"{}\" cannot have that name in the database.", what, name))
+            .with_field("name")
+            .with_expected("text without control characters"));
+  }
   if (physical.size() <= kMaxIdentifier) return {};
   return fail(Error(Code::kInvalidArgument, "NAME_TOO_LONG",
                     fmt::format("The {} \"{}\" would be \"{}\" in the database, which is longer "
