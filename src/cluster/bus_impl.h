@@ -23,6 +23,8 @@ class BusImpl final : public Bus, public std::enable_shared_from_this<BusImpl> {
 
   // Where a new member begins.
   Task<Result<int64_t>> begin(const Context& ctx);
+  // From now on messages may be published: a process that only runs a command stops here.
+  void start_ordering() { sequencer_->start(); }
   // Reads to the end, then goes on in the background.
   Task<Status> start(const Context& ctx);
   Task<void> stop();

@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kAtATime = 200;
 constexpr milliseconds kStatementTime{5000};
 constexpr milliseconds kOftenPoll{20};
+constexpr milliseconds kLongestPoll{150};
 constexpr int64_t kGapPatienceMs = 1000;
 constexpr int64_t kTellPositionMs = 5000;
 constexpr int64_t kPurgeAtATime = 2000;
@@ -51,7 +52,7 @@ Task<milliseconds> BusImpl::reader_step() {
   }
   failures_ = 0;
   if (boot_ms() < busy_until_) co_return kOftenPoll;
-  co_return core_.options.poll_interval;
+  co_return std::min(core_.options.poll_interval, kLongestPoll);
 }
 
 Task<Status> BusImpl::read() {
@@ -173,7 +174,7 @@ Task<Status> BusImpl::catch_up(const Context& ctx) {
   while (true) {
     const uint64_t seen = progress_.version();
     if (position() >= state.end) break;
-    if (ctx.expired()) co_return fail(lease_lost());
+    if (ctx.expired() || reader_->stopping()) co_return fail(lease_lost());
     co_await progress_.wait(seen, milliseconds(50));
   }
   co_return co_await confirm(ctx);

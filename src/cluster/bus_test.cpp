@@ -76,6 +76,22 @@ TEST_P(BusTest, P5SettleReturnsWhenEveryMemberHasHandledIt) {
   }
 }
 
+// As a command has it (`halcyon user`): it joins, and never reads the bus.
+TEST_P(BusTest, P5WhoOnlyJoinedMayPublishAndSettle) {
+  Log log;
+  auto a = listening(log, options());
+  auto command = joined(options());
+  Within ctx(std::chrono::seconds(20));
+  ASSERT_TRUE(send(*command, ctx, "x"));
+  Status settled = await((*command)->bus().settle(ctx));
+  ASSERT_TRUE(settled) << settled.error().id;
+  EXPECT_EQ(log.size(), 1u);
+  // And nobody waits for it.
+  Within soon(std::chrono::seconds(5));
+  ASSERT_TRUE(send(*a, soon, "y"));
+  EXPECT_TRUE(await((*a)->bus().settle(soon)));
+}
+
 TEST_P(BusTest, MessagesOfARolledBackTransactionAreNeverSeen) {
   Log log;
   auto a = listening(log, options());

@@ -94,6 +94,7 @@ Task<Status> ClusterImpl::join(const Context& ctx) {
     co_await locks_->verify(time);
   };
   if (options_.metrics != nullptr) show_metrics();
+  bus_->start_ordering();
   workers_->start();
   locks_->start();
   member_->start_renewing();

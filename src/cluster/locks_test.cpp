@@ -50,7 +50,13 @@ TEST_P(LocksTest, OneHolderAtATimeAndTokensGrow) {
   ASSERT_FALSE(stale);
   EXPECT_EQ(stale.error().id, "LOCK_LOST");
   second.reset();  // in the background
-  EXPECT_TRUE(take(*a));
+  auto third = take(*a);
+  ASSERT_TRUE(third);
+  // The same member, but not the same lock.
+  stale = commit_under(*a, **first);
+  ASSERT_FALSE(stale);
+  EXPECT_EQ(stale.error().id, "LOCK_LOST");
+  EXPECT_TRUE(commit_under(*a, **third));
 }
 
 // Read, add one, write: a lost update would show.

@@ -52,9 +52,9 @@ Task<Status> Membership::insert(const Context& ctx, int64_t position) {
                     "worker_mode", "schema_version", "state",       "drain_requested", "listening",
                     "started_ms",  "lease_until_ms", "bus_position"};
   insert.rows = {{text(id_), text(options.host), number(getpid()), text(process_id(getpid())),
-                  text(options.version), text(options.worker_mode), number(options.schema_version),
-                  state_text(state_), flag(drain_requested_), flag(listening_),
-                  started_ms_ != 0 ? number(started_ms_) : now_ms(),
+                  text(options.version), text(options.worker_mode.substr(0, 255)),
+                  number(options.schema_version), state_text(state_), flag(drain_requested_),
+                  flag(listening_), started_ms_ != 0 ? number(started_ms_) : now_ms(),
                   plus(now_ms(), number(ttl().count())), number(position)}};
   insert.ignore_conflicts = true;  // an answer that was lost may have been good
   CO_TRY(sql::Rows rows, co_await core_.control.run(ctx, render(insert, core_.control.dialect())));
@@ -191,7 +191,7 @@ void Membership::on_drain_request(std::function<void(bool)> callback) {
 }
 
 Task<milliseconds> Membership::step() {
-  Within ctx(std::max(ttl() / 2, milliseconds(300)));
+  Within ctx(std::clamp(ttl() / 2, milliseconds(300), milliseconds(10'000)));
   Status status = co_await renew(ctx);
   if (!status) {
     log_warn("the lease could not be renewed",
