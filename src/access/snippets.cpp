@@ -16,6 +16,7 @@ const std::vector<Snippet>& registered() {
       {"app", {"app:restart", "app:refresh", "app:clearCache"}},
       {"pm", {"pm:*"}},
       {"pm.system-settings.system-settings", {"systemSettings:put"}},
+      {"pm.cluster", {"cluster:*"}},
       {"pm.users", {"users:*", "users.roles:*", "roles.users:*"}},
       {"pm.acl.roles",
        {"roles:*", "roles.*", "availableActions:*", "roles.dataSourceResources:*",

@@ -8,6 +8,7 @@
 #include "access/access.h"
 #include "api/action.h"
 #include "cluster/bus.h"
+#include "cluster/cluster.h"
 #include "cluster/idempotency.h"
 #include "cluster/lease.h"
 #include "data/records.h"
@@ -38,6 +39,7 @@ struct Services {
   cluster::Idempotency* requests = nullptr;
   cluster::Lease* lease = nullptr;
   cluster::Bus* bus = nullptr;
+  cluster::Cluster* cluster = nullptr;
 
   // A data call on behalf of the request's user.
   data::Call data_call(const Call& call) const;
@@ -50,6 +52,7 @@ void add_record_actions(ActionTable& table, const Services& services);
 void add_collection_actions(ActionTable& table, const Services& services);
 void add_auth_actions(ActionTable& table, const Services& services);
 void add_system_actions(ActionTable& table, const Services& services);
+void add_cluster_actions(ActionTable& table, const Services& services);
 void add_openapi_actions(ActionTable& table, const Services& services);
 
 }  // namespace halcyon::api

@@ -76,7 +76,9 @@ Task<Status> ClusterImpl::join(const Context& ctx) {
   CO_TRY(control_, co_await db_.open_beside(own_));
   core_ = std::make_unique<Core>(
       Core{db_, control_ ? *control_ : db_, Tables(options_.tables), own_.thread(0), options_});
-  CO_TRY_STATUS(co_await core_->tables.create(db_, ctx));
+  if (options_.joins) {
+    CO_TRY_STATUS(co_await core_->tables.create(db_, ctx));
+  }
   member_ = std::make_shared<Membership>(*core_);
   bus_ = std::make_shared<BusImpl>(*core_, *member_);
   locks_ = std::make_shared<LocksImpl>(*core_, *member_);
@@ -84,6 +86,10 @@ Task<Status> ClusterImpl::join(const Context& ctx) {
   idempotency_ = make_idempotency(db_, options_.tables, member_.get(), options_.seal_key);
   purger_ = std::make_shared<Background>(own_.thread(0), [this] { return purge_step(); });
 
+  if (!options_.joins) {
+    stopped_ = true;
+    co_return Status{};
+  }
   CO_TRY(const int64_t position, co_await bus_->begin(ctx));
   CO_TRY_STATUS(co_await member_->join(ctx, position));
   CO_TRY_STATUS(co_await workers_->begin(ctx));

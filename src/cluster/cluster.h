@@ -46,6 +46,9 @@ struct Options {
   std::string seal_key;  // 32 bytes, for stored answers that are secret (idempotency.h)
   runtime::Metrics* metrics = nullptr;
   std::function<int64_t()> boot_ms;  // the monotonic clock; tests set it
+  // False: only looks and asks (`halcyon cluster`): no tables are made, no member row, no lease,
+  // and nothing that needs them; start() is not called.
+  bool joins = true;
   Options() = default;
 };
 

@@ -86,7 +86,11 @@ std::vector<sql::TableSpec> core_tables(const schema::Settings& settings) {
   locks.columns = {not_null("name", Type::kText, 191), nullable("owner", Type::kText, 36),
                    not_null("token", Type::kInt64), not_null("taken_ms", Type::kInt64)};
   locks.primary_key = {"name"};
-  return {members, messages, counter, workers, locks};
+
+  sql::TableSpec facts = table_spec(settings, "facts");
+  facts.columns = {not_null("name", Type::kText, 64), not_null("value", Type::kText, 255)};
+  facts.primary_key = {"name"};
+  return {members, messages, counter, workers, locks, facts};
 }
 
 sql::TableRef Tables::operator[](std::string_view name) const {

@@ -20,6 +20,7 @@
 #include "schema/field_type.h"
 #include "server/health.h"
 #include "server/http_root.h"
+#include "server/key_check.h"
 #include "server/options.h"
 #include "sql/database.h"
 
@@ -137,7 +138,7 @@ struct App::Impl {
     dispatcher = std::make_unique<api::Dispatcher>(
         api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
                       [this] { return health.ready(); }, &cluster->idempotency(), &cluster->lease(),
-                      &cluster->bus()});
+                      &cluster->bus(), cluster.get()});
     root = std::make_unique<HttpRoot>(*dispatcher, *db, health, metrics);
     return {};
   }
@@ -183,7 +184,16 @@ struct App::Impl {
       return cluster->lease().holds() ? "" : "the lease has run out";
     });
     cluster->on_drain_request([this](bool drain) { health.set_drain_requested(drain); });
-    return {};
+    return agree_on_key();
+  }
+
+  Status agree_on_key() {
+    if (purpose != Purpose::kServe) return {};
+    Context ctx;
+    ctx.deadline = runtime::Clock::now() + kStartTime;
+    KeyCheck key{jwt_secret, !config.is_set("APP_KEY")};
+    return runtime::run(io.thread(0),
+                        check_key(*db, *cluster, schema_settings(config), ctx, std::move(key)));
   }
 
   // Changes of the model and of rights are in force on every member when their call returns.
@@ -248,6 +258,7 @@ App::~App() {
 }
 
 Status App::listen() {
+  TRY_STATUS(impl_->agree_on_key());  // another one may have started beside us
   HttpRoot& root = *impl_->root;
   if (impl_->mode.http) {
     net::ServerOptions options = http_options(impl_->config);

@@ -1,4 +1,4 @@
-// The command line: halcyon serve|migrate|user|nginx-conf|config|version.
+// The command line: halcyon serve|migrate|user|cluster|nginx-conf|config|version.
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "server/app.h"
+#include "server/cluster_command.h"
 #include "server/nginx_command.h"
 #include "server/serve.h"
 
@@ -65,6 +66,7 @@ int main_of(int argc, char** argv) {
   user_command->add_option("--email", email, "E-mail address of a new account");
   user_command->add_option("--password", password, "Password; one is made and shown when absent");
   NginxCommand nginx(cli);
+  const ClusterCommand cluster_command(cli);
   auto* config_command = cli.add_subcommand("config", "Check the settings");
   bool example = false;
   config_command->add_flag("--example", example, "Print .env.example instead");
@@ -87,6 +89,7 @@ int main_of(int argc, char** argv) {
   for (const std::string& warning : config->warnings()) log_warn(warning);
   if (*serve_command) return serve(*config, {argv, argv + argc});
   if (nginx.chosen()) return nginx.run(*config);
+  if (cluster_command.chosen()) return cluster_command.run(*config);
   if (*user_command) return user(*config, username, email, password);
   if (*migrate_command) {
     auto app = App::open(*config, Purpose::kCommand);

@@ -24,6 +24,10 @@ export function dialects(): Dialect[] {
 export const binary = process.env.HALCYON_BINARY ?? fileURLToPath(new URL('../../build/dev/halcyon', import.meta.url));
 let databases = 0;
 
+// A test that fails leaves no server behind.
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 export function databaseEnvironment(dialect: Dialect): Record<string, string> {
   if (dialect === 'sqlite') return { DB_DIALECT: 'sqlite' };
   const prefix = `TEST_${dialect.toUpperCase()}_`;
@@ -57,6 +61,13 @@ export class Server {
   ) {}
 
   static async start(dialect: Dialect, settings: Record<string, string> = {}, program = binary): Promise<Server> {
+    const server = Server.prepare(dialect, settings, program);
+    await server.launch();
+    return server;
+  }
+
+  /** One that is not started yet. The database is new unless the settings name one. */
+  static prepare(dialect: Dialect, settings: Record<string, string> = {}, program = binary): Server {
     const folder = mkdtempSync(join(tmpdir(), 'halcyon-test-'));
     const server = new Server(folder, {
       PATH: process.env.PATH ?? '',
@@ -65,11 +76,10 @@ export class Server {
       STORAGE_PATH: join(folder, 'storage'),
       LOGGER_LEVEL: 'info',
       SHUTDOWN_IDLE: '100ms', // the SDK keeps connections open that it uses no more
-      ...databaseEnvironment(dialect),
+      ...(settings.DB_DATABASE ? {} : databaseEnvironment(dialect)),
       ...settings,
     });
     server.program = program;
-    await server.launch();
     return server;
   }
 
@@ -77,7 +87,14 @@ export class Server {
   async launch(): Promise<void> {
     this.output = '';
     this.process = spawn(this.program, ['serve'], { cwd: this.folder, env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.exited = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
+    const child = this.process;
+    running.add(child);
+    this.exited = new Promise((resolve) =>
+      child.once('exit', (code) => {
+        running.delete(child);
+        resolve(code);
+      }),
+    );
     const port = await new Promise<number>((resolve, reject) => {
       const read = (chunk: Buffer) => {
         this.output += chunk.toString();
@@ -86,7 +103,8 @@ export class Server {
       };
       this.process.stdout!.on('data', read);
       this.process.stderr!.on('data', read);
-      void this.exited.then((code) => reject(new Error(`the server ended with ${code}: ${this.output}`)));
+      // When all it said is here.
+      child.once('close', (code) => reject(new Error(`the server ended with ${code}: ${this.output}`)));
     });
     this.url = `http://127.0.0.1:${port}`;
   }
@@ -126,7 +144,7 @@ export class Server {
 
 export function run(args: string[], environment: Record<string, string>, cwd: string): { code: number; output: string } {
   try {
-    const output = execFileSync(binary, args, { cwd, env: { PATH: process.env.PATH ?? '', ...environment }, stdio: 'pipe' });
+    const output = execFileSync(binary, args, { cwd, env: { PATH: process.env.PATH ?? '', ...environment }, stdio: 'pipe', timeout: 60_000 });
     return { code: 0, output: output.toString() };
   } catch (error) {
     const failed = error as { status: number; stdout: Buffer; stderr: Buffer };
