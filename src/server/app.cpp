@@ -62,7 +62,8 @@ class Hasher final : public schema::PasswordHasher {
 
 // Migrations of a large database may take long.
 constexpr std::chrono::minutes kStartTime{10};
-constexpr std::chrono::seconds kLeaveTime{5};
+constexpr std::chrono::seconds kTellTime{2};
+constexpr std::chrono::seconds kLeaveTime{5}, kHurriedLeaveTime{1};
 
 }  // namespace
 
@@ -218,13 +219,13 @@ struct App::Impl {
   void leave_cluster() {
     if (!cluster) return;
     Context ctx;
-    ctx.deadline = runtime::Clock::now() + kLeaveTime;
+    ctx.deadline = runtime::Clock::now() + (hurry ? kHurriedLeaveTime : kLeaveTime);
     runtime::run(io.thread(0), cluster->leave(ctx));
   }
 
   void tell_state(cluster::MemberState state) {
     Context ctx;
-    ctx.deadline = runtime::Clock::now() + kLeaveTime;
+    ctx.deadline = runtime::Clock::now() + kTellTime;
     Status status = runtime::run(io.thread(0), cluster->set_state(ctx, state));
     if (!status) log_warn("the state was not told", {{"code", status.error().id}});
   }

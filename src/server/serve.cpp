@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr int kBadConfig = 2;
-constexpr auto kSlack = 5s;  // for what comes after the requests in flight
+constexpr auto kSlack = 10s;  // for what comes after the requests in flight
 constexpr auto kHurry = 3s;
 
 // Waits for signals on a thread of its own, so that a process that is still starting, or that does

@@ -32,7 +32,7 @@ constexpr const char* kStateVariable = "HALCYON_SUPERVISOR";
 constexpr int kBadConfig = 2;
 constexpr auto kYoung = 10s;  // a worker that dies younger makes its successor wait
 constexpr std::array kPauses{0ms, 250ms, 500ms, 1000ms, 2000ms, 5000ms};
-constexpr auto kSlack = 10s;  // beyond what a worker promises for its drain
+constexpr auto kSlack = 13s;  // beyond what a worker promises for its drain
 constexpr auto kHurry = 3s;
 // Workers of a supervisor that was killed hold the port for the moment it takes them to notice.
 constexpr auto kPortWait = 2s;
