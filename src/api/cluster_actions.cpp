@@ -1,5 +1,8 @@
-// cluster:*: members of the cluster, for administrators; the same as `halcyon cluster`.
+// cluster:*: members and jobs of the cluster, for administrators; the same as `halcyon cluster`.
+#include <algorithm>
+
 #include "api/services.h"
+#include "base/text.h"
 #include "cluster/cluster.h"
 #include "cluster/info.h"
 
@@ -29,6 +32,37 @@ Task<Result<Reply>> undrain(const Services& services, Call& call) {
   return ask_to_drain(services, call, false);
 }
 
+// Parameters `topic`, `state`, `after` (a job's id) and `pageSize`.
+Task<Result<Reply>> jobs(const Services& services, Call& call) {
+  constexpr int64_t kMost = 1000;
+  cluster::JobFilter filter;
+  filter.topic = json::get_string(call.params.extra, "topic");
+  const std::string state = json::get_string(call.params.extra, "state");
+  filter.state = cluster::job_state(state);
+  if (!state.empty() && !filter.state) {
+    co_return fail(Error(Code::kInvalidArgument, "INVALID_PARAMETER", "There is no such state.")
+                       .with_field("state")
+                       .with_expected("waiting, running or dead"));
+  }
+  filter.after_id = json::get_int(call.params.extra, "after");
+  filter.limit = static_cast<size_t>(std::clamp<int64_t>(call.params.page_size, 1, kMost));
+  CO_TRY(auto list, co_await services.cluster->jobs().list(call.ctx, std::move(filter)));
+  CO_TRY(auto stats, co_await services.cluster->jobs().stats(call.ctx));
+  json::Array rows;
+  for (const auto& job : list) rows.push_back(to_json(job));
+  json::Object topics;
+  for (const auto& [topic, figures] : stats) topics[topic] = to_json(figures);
+  Reply reply((json::Value(std::move(rows))));
+  reply.meta = json::dump(json::Value(json::Object{{"topics", std::move(topics)}}));
+  co_return reply;
+}
+
+Task<Result<Reply>> retry(const Services& services, Call& call) {
+  CO_TRY(const std::string key, call.key_text());
+  CO_TRY_STATUS(co_await services.cluster->jobs().retry(call.ctx, to_int64(key).value_or(-1)));
+  co_return Reply();
+}
+
 }  // namespace
 
 void add_cluster_actions(ActionTable& table, const Services& services) {
@@ -44,6 +78,8 @@ void add_cluster_actions(ActionTable& table, const Services& services) {
   add("status", "Members of the cluster", Effect::kRead, &status);
   add("drain", "Ask a member to take no more requests and jobs", Effect::kRepeatable, &drain);
   add("undrain", "Let a drained member serve again", Effect::kRepeatable, &undrain);
+  add("jobs", "Background jobs", Effect::kRead, &jobs);
+  add("retry", "Let a dead job wait again", Effect::kRepeatable, &retry);
 }
 
 }  // namespace halcyon::api

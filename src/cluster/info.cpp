@@ -25,4 +25,46 @@ json::Object to_json(const MemberInfo& member) {
           {"workerIds", std::move(workers)}};
 }
 
+std::string_view to_text(JobState state) {
+  switch (state) {
+    case JobState::kWaiting:
+      return "waiting";
+    case JobState::kRunning:
+      return "running";
+    case JobState::kDead:
+      return "dead";
+  }
+  return "";
+}
+
+std::optional<JobState> job_state(std::string_view text) {
+  for (const JobState state : {JobState::kWaiting, JobState::kRunning, JobState::kDead}) {
+    if (to_text(state) == text) return state;
+  }
+  return std::nullopt;
+}
+
+json::Object to_json(const JobInfo& job) {
+  return {{"id", job.id},
+          {"topic", job.topic},
+          {"state", std::string(to_text(job.state))},
+          {"uniqueKey", job.unique_key},
+          {"priority", job.priority},
+          {"attempts", job.attempts},
+          {"maxAttempts", job.max_attempts},
+          {"owner", job.owner},
+          {"error", job.error},
+          {"runAtMs", job.run_at_ms},
+          {"createdMs", job.created_ms},
+          {"leaseUntilMs", job.lease_until_ms},
+          {"payload", job.payload}};
+}
+
+json::Object to_json(const TopicStats& stats) {
+  return {{"waiting", stats.waiting},
+          {"running", stats.running},
+          {"dead", stats.dead},
+          {"oldestMs", stats.oldest_ms}};
+}
+
 }  // namespace halcyon::cluster

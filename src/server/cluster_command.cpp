@@ -102,7 +102,7 @@ struct ClusterCommand::Session {
 };
 
 ClusterCommand::ClusterCommand(CLI::App& cli) {
-  command_ = cli.add_subcommand("cluster", "Look at the members of the cluster");
+  command_ = cli.add_subcommand("cluster", "Look at the members and jobs of the cluster");
   command_->require_subcommand(1);
   const auto with_json = [this](CLI::App* command) {
     command->add_flag("--json", json_, "Print JSON");
@@ -115,6 +115,15 @@ ClusterCommand::ClusterCommand(CLI::App& cli) {
   for (CLI::App* command : {drain_, undrain_}) {
     command->add_option("member", member_, "Id of the member, or how it begins")->required();
   }
+  jobs_ = with_json(command_->add_subcommand("jobs", "List background jobs"));
+  jobs_->add_option("--topic", topic_, "Only jobs of this topic");
+  jobs_->add_option("--state", state_, "Only jobs in this state")
+      ->check(CLI::IsMember({"waiting", "running", "dead"}));
+  jobs_->add_option("--limit", limit_, "How many at most")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  retry_ = command_->add_subcommand("retry", "Let a dead job wait again, with all its attempts");
+  retry_->add_option("job", job_, "Id of the job")->required();
 }
 
 int ClusterCommand::run(const Config& config) const {
@@ -138,7 +147,9 @@ int ClusterCommand::run(const Config& config) const {
 Task<Status> ClusterCommand::act(Session& session) const {
   if (*list_) co_return co_await status(session);
   if (*drain_) co_return co_await drain(session, true);
-  co_return co_await drain(session, false);
+  if (*undrain_) co_return co_await drain(session, false);
+  if (*jobs_) co_return co_await jobs(session);
+  co_return co_await retry(session);
 }
 
 Task<Status> ClusterCommand::status(Session& session) const {
@@ -169,6 +180,48 @@ Task<Status> ClusterCommand::drain(Session& session, bool drain) const {
   CO_TRY_STATUS(co_await session.cluster->request_drain(session.ctx, id, drain));
   std::cout << "Member " << id
             << (drain ? " was asked to drain.\n" : " was asked to serve again.\n");
+  co_return Status{};
+}
+
+Task<Status> ClusterCommand::jobs(Session& session) const {
+  cluster::JobFilter filter;
+  filter.topic = topic_;
+  filter.state = cluster::job_state(state_);
+  filter.limit = limit_;
+  CO_TRY(auto list, co_await session.cluster->jobs().list(session.ctx, std::move(filter)));
+  CO_TRY(auto stats, co_await session.cluster->jobs().stats(session.ctx));
+  CO_TRY(const int64_t now, co_await now_of(*session.db, session.ctx));
+  if (json_) {
+    json::Array jobs;
+    for (const auto& job : list) jobs.push_back(to_json(job));
+    json::Object topics;
+    for (const auto& [topic, figures] : stats) topics[topic] = to_json(figures);
+    print(json::Value(json::Object{{"jobs", std::move(jobs)}, {"topics", std::move(topics)}}));
+    co_return Status{};
+  }
+  Table topics{{"TOPIC", "WAITING", "RUNNING", "DEAD", "OLDEST DUE"}};
+  for (const auto& [topic, s] : stats) {
+    topics.push_back({topic, std::to_string(s.waiting), std::to_string(s.running),
+                      std::to_string(s.dead), s.waiting > 0 ? relative_time(-s.oldest_ms) : "-"});
+  }
+  print(topics);
+  std::cout << '\n';
+  Table table{{"JOB", "TOPIC", "STATE", "ATTEMPT", "RUNS", "MADE", "OWNER", "KEY", "ERROR"}};
+  for (const auto& job : list) {
+    table.push_back(
+        {std::to_string(job.id), job.topic, std::string(to_text(job.state)),
+         fmt::format("{}/{}", job.attempts, job.max_attempts),
+         job.state == cluster::JobState::kWaiting ? relative_time(job.run_at_ms - now) : "-",
+         relative_time(job.created_ms - now), or_dash(job.owner.substr(0, kShortId)),
+         or_dash(job.unique_key), or_dash(job.error.substr(0, 80))});
+  }
+  print(table);
+  co_return Status{};
+}
+
+Task<Status> ClusterCommand::retry(Session& session) const {
+  CO_TRY_STATUS(co_await session.cluster->jobs().retry(session.ctx, job_));
+  std::cout << "Job " << job_ << " waits again.\n";
   co_return Status{};
 }
 

@@ -1,4 +1,4 @@
-// `halcyon cluster status|drain|undrain`: looks at the cluster and asks things of it,
+// `halcyon cluster status|drain|undrain|jobs|retry`: looks at the cluster and asks things of it,
 // over the database, without being a member.
 //
 //   ClusterCommand command(cli);
@@ -28,10 +28,14 @@ class ClusterCommand {
   Task<Status> act(Session& session) const;
   Task<Status> status(Session& session) const;
   Task<Status> drain(Session& session, bool drain) const;
+  Task<Status> jobs(Session& session) const;
+  Task<Status> retry(Session& session) const;
 
-  CLI::App *command_, *list_, *drain_, *undrain_;
+  CLI::App *command_, *list_, *drain_, *undrain_, *jobs_, *retry_;
   bool json_ = false;
-  std::string member_;
+  std::string member_, topic_, state_;
+  size_t limit_ = 100;
+  int64_t job_ = 0;
 };
 
 // "in 8 s", "3 min ago", "now": `ms` from now.

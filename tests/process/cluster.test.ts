@@ -99,7 +99,7 @@ describe('several processes on one database', () => {
     assert.equal(unknown.code, 1);
     assert.match(unknown.output, /There is no member "nobody"/);
     assert.equal(command('drain').code === 0, false);
-    for (const name of ['status', 'drain', 'undrain']) assert.equal(command(name, '--help').code, 0);
+    for (const name of ['status', 'drain', 'undrain', 'jobs', 'retry']) assert.equal(command(name, '--help').code, 0);
 
     const api = await signedIn(server.url);
     const listed = await data(api.request({ url: 'cluster:status' }));
