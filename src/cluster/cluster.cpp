@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cluster/bus_impl.h"
 #include "cluster/idempotency_store.h"
+#include "cluster/jobs_internal.h"
 #include "cluster/locks_impl.h"
 #include "cluster/membership.h"
 #include "cluster/worker_ids.h"
@@ -33,8 +34,8 @@ class ClusterImpl final : public Cluster {
   Lease& lease() override { return *member_; }
   Bus& bus() override { return *bus_; }
   Locks& locks() override { return *locks_; }
-  Jobs& jobs() override { std::abort(); }
-  Schedules& schedules() override { std::abort(); }
+  Jobs& jobs() override { return *jobs_; }
+  Schedules& schedules() override { return jobs_->schedules(); }
   Idempotency& idempotency() override { return *idempotency_; }
   Result<int64_t> next_id() override { return workers_->next(); }
 
@@ -48,10 +49,14 @@ class ClusterImpl final : public Cluster {
     return member_->request_drain(ctx, std::move(member), drain);
   }
   void on_drain_request(std::function<void(bool drain)> callback) override {
-    member_->on_drain_request(std::move(callback));
+    member_->on_drain_request([this, callback = std::move(callback)](bool drain) {
+      jobs_->set_accepting(!drain);
+      callback(drain);
+    });
   }
 
  private:
+  std::unique_ptr<JobsEngine> new_jobs();
   Task<void> shut_down();
   Task<milliseconds> purge_step();
   Task<Status> purge(const Context& ctx);
@@ -59,7 +64,7 @@ class ClusterImpl final : public Cluster {
 
   runtime::IoPool own_;
   sql::Database& db_;
-  [[maybe_unused]] runtime::IoPool& requests_;  // of the handlers of jobs
+  runtime::IoPool& requests_;  // of the handlers of jobs
   Options options_;
   std::unique_ptr<sql::Database> control_;
   std::unique_ptr<Core> core_;
@@ -69,6 +74,7 @@ class ClusterImpl final : public Cluster {
   std::shared_ptr<WorkerIds> workers_;
   std::unique_ptr<Idempotency> idempotency_;
   std::shared_ptr<Background> purger_;
+  std::unique_ptr<JobsEngine> jobs_;
   bool stopped_ = false;
 };
 
@@ -85,6 +91,7 @@ Task<Status> ClusterImpl::join(const Context& ctx) {
   workers_ = std::make_shared<WorkerIds>(*core_, *member_);
   idempotency_ = make_idempotency(db_, options_.tables, member_.get(), options_.seal_key);
   purger_ = std::make_shared<Background>(own_.thread(0), [this] { return purge_step(); });
+  jobs_ = new_jobs();
 
   if (!options_.joins) {
     stopped_ = true;
@@ -107,7 +114,16 @@ Task<Status> ClusterImpl::join(const Context& ctx) {
   core_->db.on_hint(kMembersHint, [weak = std::weak_ptr(member_)] {
     if (auto member = weak.lock()) member->wake();
   });
+  on_drain_request([](bool) {});
   co_return Status{};
+}
+
+std::unique_ptr<JobsEngine> ClusterImpl::new_jobs() {
+  JobsSetup setup(db_, requests_, options_.tables, *member_);
+  setup.poll_interval = options_.poll_interval;
+  setup.serves_topic = options_.serves_topic;
+  setup.metrics = options_.metrics;
+  return make_jobs(std::move(setup));
 }
 
 Task<Status> ClusterImpl::start(const Context& ctx) {
@@ -115,11 +131,17 @@ Task<Status> ClusterImpl::start(const Context& ctx) {
   CO_TRY_STATUS(co_await member_->listen(ctx));
   CO_TRY_STATUS(co_await bus_->start(ctx));
   purger_->start();
+  CO_TRY_STATUS(co_await jobs_->start(ctx));
   co_return Status{};
 }
 
 Task<void> ClusterImpl::leave(const Context& ctx) {
   if (std::exchange(stopped_, true)) co_return;
+  // While the lease stands: running jobs may still write. Some of the time is for the rest.
+  Context jobs_time;
+  jobs_time.deadline =
+      ctx.deadline - std::min<runtime::Clock::duration>(ctx.remaining() / 4, milliseconds(2'000));
+  co_await jobs_->stop(jobs_time);
   co_await purger_->stop();
   co_await bus_->stop();
   co_await locks_->stop();
@@ -132,6 +154,7 @@ Task<void> ClusterImpl::leave(const Context& ctx) {
 // Without leave: as if the process had died. Rows stay until others find them.
 Task<void> ClusterImpl::shut_down() {
   if (member_ && !std::exchange(stopped_, true)) {
+    if (jobs_) co_await jobs_->abandon();
     co_await purger_->stop();
     co_await bus_->stop();
     co_await locks_->abandon();

@@ -6,9 +6,10 @@
 //   ... jobs->set_accepting(false) ...                    // `halcyon cluster drain`
 //   co_await jobs->stop(ctx);                             // before the lease is let go
 //
-// Destroyed without stop() it behaves like a process that died: nothing more is written, and others
-// take its jobs over when their leases end. `db`, `io` and `lease` must outlive it and the handlers
-// that still run. Thread rule: start and stop from one task; the rest as jobs.h says.
+// After abandon() it behaves like a process that died: nothing more is written, and others take its
+// jobs over when their leases end. One of stop() and abandon() before it is destroyed, if it was
+// started; `db`, `io` and `lease` must outlive it. Thread rule: start, stop and abandon from one
+// task; the rest as jobs.h says.
 #pragma once
 
 #include <chrono>
@@ -47,6 +48,9 @@ class JobsEngine : public Jobs {
   // Claims nothing more, gives back what has not begun, waits for running jobs until ctx.deadline
   // and gives back those that still run then (their attempt counts, their finish fails).
   virtual Task<void> stop(const Context& ctx) = 0;
+  // Returns when its statements have ended and handlers (their contexts are cancelled) have too, or
+  // after some seconds.
+  virtual Task<void> abandon() = 0;
   virtual void set_accepting(bool accepting) = 0;  // false: no new claims, running jobs go on
 };
 
