@@ -94,6 +94,7 @@ void Worker::start() {
   setup_.db.on_hint(kJobsHint, [weak] {
     if (auto self = weak.lock()) self->look();
   });
+  started_ = true;
   looker_->start();
   heart_->start();
 }
@@ -122,7 +123,7 @@ void Worker::announce(const std::string& name) {
 }
 
 bool Worker::may_claim() const {
-  return alive() && !stopping_ && accepting_ && setup_.lease.holds();
+  return alive() && started_ && !stopping_ && accepting_ && setup_.lease.holds();
 }
 
 // On `home`; counted, so that stop and abandon can wait for it.

@@ -90,7 +90,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   JobStore store_;
   ScheduleStore schedules_;
   const std::string owner_;
-  std::atomic<bool> accepting_{true}, dead_{false};
+  std::atomic<bool> accepting_{true}, started_{false}, dead_{false};
 
   // Only on `home`.
   std::map<std::string, Topic, std::less<>> topics_;
