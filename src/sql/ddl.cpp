@@ -270,6 +270,14 @@ std::string type_text(const ColumnType& type, const Dialect& dialect) {
   dialect.ddl().type(out, type);
   return out;
 }
+Task<Status> limit_lock_wait(Executor& tx, const Context& ctx) {
+  const std::string_view limit = tx.dialect().ddl().limit_lock_wait();
+  if (limit.empty()) co_return Status{};
+  Statement statement;
+  statement.text = limit;
+  CO_TRY(Rows rows, co_await tx.run(ctx, std::move(statement)));
+  co_return Status{};
+}
 Task<Result<std::vector<std::string>>> list_tables(Executor& db, const Context& ctx,
                                                    const std::string& schema, bool views) {
   return db.dialect().ddl().list_tables(db, ctx, schema, views);

@@ -79,6 +79,10 @@ std::vector<std::string> create_index(const TableSpec& table, const IndexSpec& i
 std::vector<std::string> drop_index(const TableSpec& table, const std::string& name,
                                     const Dialect& dialect);
 std::string type_text(const ColumnType& type, const Dialect& dialect);
+// To be called first in a transaction that changes tables others are using: a change that would
+// wait long for its lock fails with DEADLOCK instead, and is tried again, so that the statements
+// queued behind it go on meanwhile. Nothing where the database has no such limit.
+Task<Status> limit_lock_wait(Executor& tx, const Context& ctx);
 
 // What is really there. Several types may share one physical type (on SQLite and MySQL); compare a
 // wished for column with a found one by type_text(), not by ==.

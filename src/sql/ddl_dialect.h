@@ -31,6 +31,9 @@ class DdlDialect {
   virtual Texts create_index(const TableSpec& table, const IndexSpec& index) const;
   virtual Texts drop_index(const TableSpec& table, const std::string& name) const = 0;
 
+  // Statement that bounds how long this transaction waits for a lock; empty: there is none.
+  virtual std::string_view limit_lock_wait() const { return {}; }
+
   virtual Task<Result<std::vector<std::string>>> list_tables(Executor& db, const Context& ctx,
                                                              std::string schema,
                                                              bool views) const = 0;

@@ -14,6 +14,7 @@ class PostgresDdl final : public DdlDialect {
   Texts alter_column(const TableSpec& table, const ColumnSpec& from,
                      const ColumnSpec& to) const override;
   Texts drop_index(const TableSpec& table, const std::string& name) const override;
+  std::string_view limit_lock_wait() const override { return "SET LOCAL lock_timeout = '3s'"; }
   Task<Result<std::vector<std::string>>> list_tables(Executor& db, const Context& ctx,
                                                      std::string schema, bool views) const override;
   Task<Result<std::optional<TableInfo>>> describe_table(Executor& db, const Context& ctx,
