@@ -150,12 +150,15 @@ json::Array token_tables() {
 
 std::vector<json::Object> Access::builtin_collections() {
   std::vector<json::Object> list{users(), roles()};
-  list.push_back(
-      collection("rolesUsers",
-                 {field("userId", "bigInt", {{"primaryKey", true}, {"allowNull", false}}),
-                  field("roleName", "string", {{"primaryKey", true}, {"allowNull", false}}),
-                  field("default", "boolean")},
-                 {{"autoGenId", false}, {"isThrough", true}}));
+  list.push_back(collection(
+      "rolesUsers",
+      {field("userId", "bigInt", {{"primaryKey", true}, {"allowNull", false}}),
+       field("roleName", "string", {{"primaryKey", true}, {"allowNull", false}}),
+       field("default", "boolean")},
+      {{"autoGenId", false},
+       {"isThrough", true},
+       // The key begins with the user; this finds the users of a role.
+       {"indexes", json::Array{json::Object{{"fields", json::Array{"roleName"}}, {"since", 3}}}}}));
   list.push_back(SignInLimits::collection());
   for (json::Array group : {permission_tables(), token_tables()}) {
     for (auto& item : group) list.push_back(std::move(item.get_object()));

@@ -29,14 +29,15 @@ constexpr std::string_view kFields = R"json({
   "name": "fields", "title": "Fields", "autoGenId": false, "timestamps": false,
   "filterTargetKey": "name", "origin": "core",
   "sortable": {"name": "sort", "scopeKey": "collectionName"},
-  "indexes": [{"unique": true, "fields": ["collectionName", "name"]}],
+  "indexes": [{"unique": true, "fields": ["collectionName", "name"]},
+              {"fields": ["collectionName"], "until": 4}],
   "fields": [
     {"name": "key", "type": "uid", "primaryKey": true},
     {"name": "name", "type": "uid", "prefix": "f_"},
     {"name": "type", "type": "string"},
     {"name": "interface", "type": "string", "allowNull": true},
     {"name": "description", "type": "string"},
-    {"name": "collectionName", "type": "string", "index": true},
+    {"name": "collectionName", "type": "string"},
     {"name": "parentKey", "type": "string", "index": true},
     {"name": "reverseKey", "type": "string", "index": true},
     {"name": "options", "type": "json", "defaultValue": {}}

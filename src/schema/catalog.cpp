@@ -21,10 +21,10 @@ namespace {
 // not show.
 constexpr int kFormat = 2;
 
-std::vector<json::Object> with_meta(std::vector<json::Object> builtin) {
+std::vector<json::Object> with_meta(std::vector<json::Object> builtin, int schema_version) {
   std::vector<json::Object> all = meta_collections();
   for (auto& definition : builtin) all.push_back(std::move(definition));
-  return all;
+  return definitions_at(std::move(all), schema_version);
 }
 
 }  // namespace
@@ -51,10 +51,11 @@ const json::Object* Edit::builtin_field(std::string_view collection, std::string
 }
 
 Catalog::Impl::Impl(sql::Database& database, Settings settings_in,
-                    std::vector<json::Object> builtin_in)
+                    std::vector<json::Object> builtin_in, int schema_version_in)
     : db(database),
       settings(std::move(settings_in)),
-      builtin(with_meta(std::move(builtin_in))),
+      schema_version(schema_version_in),
+      builtin(with_meta(std::move(builtin_in), schema_version)),
       store(settings, uuid_v4()),
       loaded(make_loaded({}, 0)) {}
 
@@ -69,6 +70,23 @@ std::string Catalog::Impl::fingerprint() const {
                                  settings.underscored, settings.db_schema);
   for (const auto& definition : builtin) text += json::dump(definition) + "\n";
   return sha256_hex(text);
+}
+
+// A later version has added what this one does not know and taken away nothing that it needs
+// (sql/migrations.h): its tables are left as they are.
+bool Catalog::Impl::fits(const State& state) const {
+  if (state.generation == 0) return false;
+  return state.schema_version > schema_version ||
+         (state.schema_version == schema_version && state.fingerprint == fingerprint());
+}
+
+Task<Result<bool>> Catalog::Impl::is_installed(const Context& ctx) {
+  auto state = co_await store.read(db, ctx);
+  if (!state && state.error().id == "UNKNOWN_TABLE_OR_COLUMN") co_return false;
+  if (!state) co_return std::unexpected(std::move(state).error());
+  if (!fits(*state)) co_return false;
+  CO_TRY(auto journal, co_await store.read_journal(db, ctx));
+  co_return !journal;
 }
 
 std::shared_ptr<const Loaded> Catalog::Impl::make_loaded(StoredModel stored,
@@ -166,6 +184,7 @@ Task<Status> Catalog::Impl::change_in_transaction(const Context& ctx, Unit& unit
                                                   const Mutation& mutation) {
   sql::Executor& tx = *unit.tx;
   CO_TRY(State state, co_await store.lock(tx, ctx));
+  CO_TRY_STATUS(co_await sql::limit_lock_wait(tx, ctx));
   if (!unit.now) {
     CO_TRY(unit.base, co_await base_of(tx, ctx, state.generation));
     unit.now = unit.base;
@@ -186,7 +205,7 @@ Task<Status> Catalog::Impl::change_in_transaction(const Context& ctx, Unit& unit
 Task<Status> Catalog::Impl::install(const Context& ctx) {
   CO_TRY_STATUS(co_await store.create_tables(db, ctx));
   CO_TRY(State state, co_await store.read(db, ctx));
-  if (state.generation > 0 && state.fingerprint == fingerprint()) {
+  if (fits(state)) {
     CO_TRY(auto journal, co_await store.read_journal(db, ctx));
     if (!journal) co_return co_await refresh(ctx);
   }
@@ -195,6 +214,7 @@ Task<Status> Catalog::Impl::install(const Context& ctx) {
     sql::Database::Body body = [&](sql::Transaction& tx) -> Task<Status> {
       made.reset();
       CO_TRY(State locked, co_await store.lock(tx, ctx));
+      CO_TRY_STATUS(co_await sql::limit_lock_wait(tx, ctx));
       co_return co_await install_attempt(tx, ctx, std::move(locked), made);
     };
     CO_TRY_STATUS(co_await db.in_transaction(ctx, body));
@@ -212,14 +232,16 @@ Task<Status> Catalog::Impl::install(const Context& ctx) {
 Task<Status> Catalog::Impl::install_attempt(sql::Executor& tx, const Context& ctx, State state,
                                             std::shared_ptr<const Loaded>& made) {
   const auto bare = make_loaded({}, 0);
-  const bool fits = state.generation > 0 && state.fingerprint == fingerprint();
-  if (!fits) CO_TRY_STATUS(co_await reconcile(tx, ctx, *bare->snapshot, true));
-  const uint64_t generation = state.generation + (fits ? 0 : 1);
+  const bool done = fits(state);
+  if (!done) CO_TRY_STATUS(co_await reconcile(tx, ctx, *bare->snapshot, true));
+  // Members that have loaded the model go on with it: what was added is not in their definitions.
+  const uint64_t generation = state.generation + (state.generation == 0 ? 1 : 0);
   CO_TRY(made, co_await load(tx, ctx, generation));
-  if (fits) co_return Status{};
+  if (done) co_return Status{};
   CO_TRY_STATUS(co_await reconcile(tx, ctx, *made->snapshot, false));
   state.generation = generation;
   state.fingerprint = fingerprint();
+  state.schema_version = schema_version;
   co_return co_await store.write(tx, ctx, std::move(state));
 }
 
@@ -270,14 +292,16 @@ Task<Status> Catalog::Impl::refresh(const Context& ctx) {
   co_return Status{};
 }
 
-Catalog::Catalog(sql::Database& db, Settings settings, std::vector<json::Object> builtin)
-    : impl_(std::make_unique<Impl>(db, std::move(settings), std::move(builtin))) {}
+Catalog::Catalog(sql::Database& db, Settings settings, std::vector<json::Object> builtin,
+                 int schema_version)
+    : impl_(std::make_unique<Impl>(db, std::move(settings), std::move(builtin), schema_version)) {}
 Catalog::~Catalog() = default;
 
 void Catalog::on_change(ChangeHook hook) { impl_->hooks.push_back(std::move(hook)); }
 void Catalog::on_restore(RestoreHook hook) { impl_->restore = std::move(hook); }
 
 Task<Status> Catalog::install(const Context& ctx) { return impl_->install(ctx); }
+Task<Result<bool>> Catalog::is_installed(const Context& ctx) { return impl_->is_installed(ctx); }
 Task<Status> Catalog::refresh(const Context& ctx) { return impl_->refresh(ctx); }
 Task<Status> Catalog::in_unit(const Context& ctx, UnitBody body) {
   return impl_->in_unit(ctx, std::move(body));

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,8 +58,10 @@ class Unit {
 class Catalog {
  public:
   // `builtin`: definitions in the form of collections:create ({name, fields:[...]}), from each
-  // module.
-  Catalog(sql::Database& db, Settings settings, std::vector<json::Object> builtin);
+  // module. `schema_version` (sql/migrations.h): what older programs beside this one, and newer
+  // ones, go by; the tables are fitted to the definitions of the newest.
+  Catalog(sql::Database& db, Settings settings, std::vector<json::Object> builtin,
+          int schema_version = std::numeric_limits<int>::max());
   ~Catalog();
 
   // Called inside the transaction that stores a changed model, so that what other modules keep
@@ -74,6 +77,9 @@ class Catalog {
   // Creates or upgrades the meta tables and the built-in collections' tables; loads the model.
   // Idempotent and safe to run from several processes at once.
   Task<Status> install(const Context& ctx);
+  // True when `install` has nothing to make: the tables were fitted to these definitions, or to
+  // those of a later version, which only adds.
+  Task<Result<bool>> is_installed(const Context& ctx);
   // Re-reads the model when another process changed it. Cheap when nothing changed.
   Task<Status> refresh(const Context& ctx);
 

@@ -36,10 +36,12 @@ struct Edit {
 using Mutation = std::function<Status(Edit&)>;
 
 struct Catalog::Impl {
-  Impl(sql::Database& database, Settings settings_in, std::vector<json::Object> builtin_in);
+  Impl(sql::Database& database, Settings settings_in, std::vector<json::Object> builtin_in,
+       int schema_version_in);
 
   sql::Database& db;
   Settings settings;
+  const int schema_version;
   std::vector<json::Object> builtin;
   Store store;
   std::vector<ChangeHook> hooks;
@@ -61,10 +63,12 @@ struct Catalog::Impl {
   Task<Status> in_unit(const Context& ctx, UnitBody body);
 
   Task<Status> install(const Context& ctx);
+  Task<Result<bool>> is_installed(const Context& ctx);
   Task<Status> refresh(const Context& ctx);
 
  private:
   std::string fingerprint() const;
+  bool fits(const State& state) const;
   std::shared_ptr<const Loaded> make_loaded(StoredModel stored, uint64_t generation) const;
   Task<Result<std::shared_ptr<const Loaded>>> load(sql::Executor& tx, const Context& ctx,
                                                    uint64_t generation) const;

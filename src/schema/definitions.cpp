@@ -39,7 +39,34 @@ std::vector<const Row*> sorted(const std::vector<Row>& rows) {
   return out;
 }
 
+// Whether `definition` is of this version; takes the versions out of it.
+bool is_of(json::Object& definition, int schema_version) {
+  const int64_t since = json::get_int(definition, "since");
+  const int64_t until = json::get_int(definition, "until");
+  definition.erase("since");
+  definition.erase("until");
+  return schema_version >= since && (until == 0 || schema_version < until);
+}
+
 }  // namespace
+
+std::vector<json::Object> definitions_at(std::vector<json::Object> builtin, int schema_version) {
+  std::erase_if(builtin, [&](json::Object& item) { return !is_of(item, schema_version); });
+  for (json::Object& definition : builtin) {
+    for (const char* key : {"fields", "indexes"}) {
+      json::Value* list = definition.if_contains(key);
+      if (list == nullptr || !list->is_array()) continue;
+      json::Array kept;
+      for (json::Value& item : list->get_array()) {
+        if (!item.is_object() || is_of(item.get_object(), schema_version)) {
+          kept.push_back(std::move(item));
+        }
+      }
+      *list = std::move(kept);
+    }
+  }
+  return builtin;
+}
 
 StoredCollection* StoredModel::find(std::string_view name) {
   return const_cast<StoredCollection*>(std::as_const(*this).find(name));

@@ -54,6 +54,11 @@ struct CollectionDefinition {
   std::vector<FieldDefinition> fields;
 };
 
+// The definitions as a schema version has them: a collection, field or index that says `since` is
+// left out before that version, one that says `until` from that version on. So definitions show
+// when their parts came and went, and the version before can be built.
+std::vector<json::Object> definitions_at(std::vector<json::Object> builtin, int schema_version);
+
 // Built-in definitions ({name, fields:[...]}) with the stored ones laid over them. A row for a
 // built-in collection or field changes how it looks (title, uiSchema, ...), not how it is stored.
 std::vector<CollectionDefinition> merge(const std::vector<json::Object>& builtin,

@@ -234,6 +234,31 @@ sql::TableRef Store::journal_table() const {
   return sql::table(settings_.table_prefix + "halcyon_model_journal", "j", settings_.db_schema);
 }
 
+namespace {
+
+// The column is younger than the table.
+Task<Status> add_schema_version(sql::Executor& db, const Context& ctx, const sql::TableSpec& spec,
+                                const sql::TableInfo& there) {
+  const sql::ColumnSpec& wanted = spec.columns.back();
+  const auto same = [&](const sql::ColumnSpec& column) { return column.name == wanted.name; };
+  if (std::ranges::any_of(there.columns, same)) co_return Status{};
+  for (std::string& statement_text : sql::add_column(spec, wanted, db.dialect())) {
+    sql::Statement statement;
+    statement.text = std::move(statement_text);
+    statement.is_write = true;
+    statement.is_slow = true;
+    auto done = co_await db.run(ctx, std::move(statement));
+    if (done) continue;
+    CO_TRY(auto now, co_await sql::describe_table(db, ctx, spec.schema, spec.name));
+    if (!now || !std::ranges::any_of(now->columns, same)) {
+      co_return std::unexpected(std::move(done).error());
+    }
+  }
+  co_return Status{};
+}
+
+}  // namespace
+
 Task<Status> Store::create_tables(sql::Executor& db, const Context& ctx) const {
   sql::TableSpec state;
   state.schema = settings_.db_schema;
@@ -244,7 +269,8 @@ Task<Status> Store::create_tables(sql::Executor& db, const Context& ctx) const {
                    state_column("fingerprint", sql::Type::kText, 64),
                    state_column("lock_owner", sql::Type::kText, 64),
                    state_column("lock_until", sql::Type::kInt64),
-                   state_column("lock_count", sql::Type::kInt64)};
+                   state_column("lock_count", sql::Type::kInt64),
+                   state_column("schema_version", sql::Type::kInt32)};
   state.primary_key = {"id"};
   sql::TableSpec journal;
   journal.schema = settings_.db_schema;
@@ -256,6 +282,7 @@ Task<Status> Store::create_tables(sql::Executor& db, const Context& ctx) const {
   journal.primary_key = {"id"};
   for (const sql::TableSpec* spec : {&state, &journal}) {
     CO_TRY(auto there, co_await sql::describe_table(db, ctx, spec->schema, spec->name));
+    if (there && spec == &state) CO_TRY_STATUS(co_await add_schema_version(db, ctx, *spec, *there));
     if (there) continue;
     CO_TRY_STATUS(co_await sql::ensure_table(db, ctx, *spec));
   }
@@ -282,13 +309,15 @@ Task<Result<State>> Store::read(sql::Executor& db, const Context& ctx) const {
   sql::Select select;
   select.from = state_table();
   select.columns = {{sql::column("s", "generation"), "generation"},
-                    {sql::column("s", "fingerprint"), "fingerprint"}};
+                    {sql::column("s", "fingerprint"), "fingerprint"},
+                    {sql::column("s", "schema_version"), "schema_version"}};
   select.where = sql::eq(sql::column("s", "id"), number(1));
   CO_TRY(sql::Rows rows, co_await db.run(ctx, render(select, db.dialect())));
   State state;
   if (!rows.empty()) {
     state.generation = static_cast<uint64_t>(to_int64(rows.cell(0, 0).text()).value_or(0));
     state.fingerprint = std::string(rows.cell(0, 1).text());
+    state.schema_version = static_cast<int>(to_int64(rows.cell(0, 2).text()).value_or(0));
   }
   co_return state;
 }
@@ -297,7 +326,8 @@ Task<Status> Store::write(sql::Executor& db, const Context& ctx, State state) co
   sql::Update update;
   update.table = state_table();
   update.set = {{"generation", number(static_cast<int64_t>(state.generation))},
-                {"fingerprint", text(state.fingerprint)}};
+                {"fingerprint", text(state.fingerprint)},
+                {"schema_version", number(state.schema_version)}};
   update.where = id_is_one();
   CO_TRY(sql::Rows rows, co_await db.run(ctx, render(update, db.dialect())));
   co_return Status{};

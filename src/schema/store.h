@@ -18,6 +18,7 @@ namespace halcyon::schema {
 struct State {
   uint64_t generation = 0;
   std::string fingerprint;  // of the built-in definitions the tables were last fitted to
+  int schema_version = 0;   // of the program that did so; 0: of before it was written down
 };
 
 struct Journal {

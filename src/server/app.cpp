@@ -1,5 +1,7 @@
 #include "server/app.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
@@ -22,6 +24,7 @@
 #include "server/http_root.h"
 #include "server/key_check.h"
 #include "server/options.h"
+#include "server/schema_version.h"
 #include "sql/database.h"
 
 namespace halcyon::server {
@@ -65,6 +68,12 @@ constexpr std::chrono::minutes kStartTime{10};
 constexpr std::chrono::seconds kTellTime{2};
 constexpr std::chrono::seconds kLeaveTime{5}, kHurriedLeaveTime{1};
 
+std::string host_name() {
+  char name[256] = "";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
 }  // namespace
 
 // Members are made in this order and destroyed in the opposite one.
@@ -96,6 +105,7 @@ struct App::Impl {
   data::Writer writer;
   std::unique_ptr<schema::Catalog> catalog;
   std::unique_ptr<access::Access> access;
+  std::unique_ptr<sql::Migrations> migrations;
   std::unique_ptr<api::Dispatcher> dispatcher;
   std::unique_ptr<HttpRoot> root;
   std::unique_ptr<net::Server> http, admin;
@@ -104,14 +114,56 @@ struct App::Impl {
   std::condition_variable hurried;
   std::atomic<bool> hurry{false};
 
-  Task<Status> install(const Context& ctx) {
-    CO_TRY_STATUS(co_await catalog->install(ctx));
-    CO_TRY_STATUS(co_await access->install(ctx));
+  // The model is loaded when it is true.
+  Task<Result<bool>> is_installed(const Context& ctx) {
+    CO_TRY(bool installed, co_await catalog->is_installed(ctx));
+    if (installed) CO_TRY_STATUS(co_await catalog->refresh(ctx));
+    co_return installed;
+  }
+
+  Task<Status> seed_settings(const Context& ctx) {
     data::Caller nobody;
     const data::Call call{ctx, catalog->snapshot(), *db, nobody, data::unrestricted()};
     features::settings::Defaults defaults;
     defaults.language = config.get("APP_LANG");
     co_return co_await features::settings::install(call, writer, defaults);
+  }
+
+  void make_parts() {
+    std::vector<json::Object> builtin = access::Access::builtin_collections();
+    for (auto& item : features::settings::builtin_collections()) builtin.push_back(std::move(item));
+    catalog = std::make_unique<schema::Catalog>(*db, schema_settings(config), std::move(builtin),
+                                                schema_version());
+    access = std::make_unique<access::Access>(*db, *catalog, writer, hashing,
+                                              access_settings(config, jwt_secret));
+    writer.listeners.push_back(&access->listener());
+    make_migrations();
+  }
+
+  Task<Result<int64_t>> oldest_live_version(const Context& ctx) {
+    CO_TRY(auto members, co_await cluster->members(ctx));
+    int64_t oldest = schema_version();
+    for (const cluster::MemberInfo& member : members) {
+      if (member.alive) oldest = std::min(oldest, member.schema_version);
+    }
+    co_return oldest;
+  }
+
+  void make_migrations() {
+    const schema::Settings tables = schema_settings(config);
+    sql::MigrationOptions options;
+    options.table_prefix = tables.table_prefix;
+    options.schema = tables.db_schema;
+    options.version = kVersion;
+    options.host = host_name();
+    options.base_fits = [this](const Context& ctx) { return is_installed(ctx); };
+    options.oldest_live_version = [this](const Context& ctx) { return oldest_live_version(ctx); };
+    options.make_base = [this](const Context& ctx) { return catalog->install(ctx); };
+    const MigrationParts parts{*catalog,
+                               [this](const Context& ctx) { return access->install(ctx); },
+                               [this](const Context& ctx) { return seed_settings(ctx); }};
+    migrations =
+        std::make_unique<sql::Migrations>(*db, server::migrations(parts), std::move(options));
   }
 
   Status start() {
@@ -120,18 +172,13 @@ struct App::Impl {
     TRY_STATUS(open_admin());
     TRY_STATUS(open_database());
     TRY_STATUS(join_cluster());
-
-    std::vector<json::Object> builtin = access::Access::builtin_collections();
-    for (auto& item : features::settings::builtin_collections()) builtin.push_back(std::move(item));
-    catalog = std::make_unique<schema::Catalog>(*db, schema_settings(config), std::move(builtin));
-    access = std::make_unique<access::Access>(*db, *catalog, writer, hashing,
-                                              access_settings(config, jwt_secret));
-    writer.listeners.push_back(&access->listener());
+    make_parts();
     tell_others();
+    health.add_check([this] { return migrations->fit().reason; });
 
     Context ctx;
     ctx.deadline = runtime::Clock::now() + kStartTime;
-    TRY_STATUS(runtime::run(io.thread(0), install(ctx)));
+    TRY_STATUS(runtime::run(io.thread(0), migrations->start(ctx)));
     if (purpose == Purpose::kServe) {
       TRY_STATUS(runtime::run(io.thread(0), cluster->start(ctx)));
     }
@@ -177,6 +224,7 @@ struct App::Impl {
     const std::string& own = config.get("APP_AES_SECRET_KEY");
     options.seal_key = hmac_sha256(own.empty() ? jwt_secret : own, "stored answers");
     options.lease_ttl = std::max(options.lease_ttl, db->longest_stall());
+    options.schema_version = schema_version();
     options.metrics = purpose == Purpose::kServe ? &metrics : nullptr;
     TRY(cluster,
         runtime::run(io.thread(0), cluster::Cluster::join(*db, io, std::move(options), ctx)));
@@ -217,6 +265,7 @@ struct App::Impl {
   }
 
   void leave_cluster() {
+    if (migrations) runtime::run(io.thread(0), migrations->stop_watching());
     if (!cluster) return;
     Context ctx;
     ctx.deadline = runtime::Clock::now() + (hurry ? kHurriedLeaveTime : kLeaveTime);
@@ -247,6 +296,15 @@ Result<std::unique_ptr<App>> App::open(const Config& config, Purpose purpose, In
   return app;
 }
 
+Result<std::vector<sql::MigrationInfo>> App::migration_status(const Config& config) {
+  App app(std::make_unique<Impl>(config, Purpose::kCommand, Inherited{}, ""));
+  Impl& impl = *app.impl_;
+  TRY_STATUS(impl.open_database());
+  impl.make_parts();
+  Context ctx;
+  return runtime::run(impl.io.thread(0), impl.migrations->status(ctx));
+}
+
 App::~App() {
   impl_->http.reset();
   impl_->admin.reset();
@@ -270,6 +328,7 @@ Status App::listen() {
     root.watch(*impl_->http);
   }
   impl_->health.start(*impl_->db, impl_->io.thread(0));
+  impl_->migrations->watch(impl_->io.thread(0));
   impl_->tell_state(cluster::MemberState::kReady);
   return {};
 }

@@ -8,9 +8,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/config.h"
 #include "base/result.h"
+#include "sql/migrations.h"
 
 namespace halcyon::server {
 
@@ -33,6 +35,8 @@ class App {
   // before all else. From a plain thread (main).
   static Result<std::unique_ptr<App>> open(const Config& config, Purpose purpose,
                                            Inherited inherited = {});
+  // What is applied and what is pending; changes nothing.
+  static Result<std::vector<sql::MigrationInfo>> migration_status(const Config& config);
   ~App();
 
   Status listen();         // takes up the work that WORKER_MODE gives it

@@ -8,6 +8,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "json/json.h"
 #include "server/app.h"
 #include "server/cluster_command.h"
 #include "server/nginx_command.h"
@@ -47,6 +48,39 @@ int user(const Config& config, const std::string& username, const std::string& e
   return 0;
 }
 
+int migrate(const Config& config) {
+  auto app = App::open(config, Purpose::kCommand);
+  if (!app) return fail_with(app.error());
+  std::cout << "The database is up to date.\n";
+  return 0;
+}
+
+int migration_status(const Config& config, bool as_json) {
+  auto all = App::migration_status(config);
+  if (!all) return fail_with(all.error());
+  json::Array list;
+  if (!as_json) std::cout << fmt::format("{:>3}  {:8}  {:9}  {}\n", "no", "phase", "state", "name");
+  for (const sql::MigrationInfo& m : *all) {
+    if (as_json) {
+      list.push_back(json::Object{{"number", m.number},
+                                  {"name", m.name},
+                                  {"phase", sql::to_text(m.phase)},
+                                  {"state", sql::to_text(m.state)},
+                                  {"done", m.done},
+                                  {"total", m.total},
+                                  {"appliedAt", m.applied_at_ms},
+                                  {"version", m.version},
+                                  {"known", m.known}});
+      continue;
+    }
+    std::cout << fmt::format("{:>3}  {:8}  {:9}  {}{}\n", m.number, sql::to_text(m.phase),
+                             sql::to_text(m.state), m.name,
+                             m.known ? "" : " (of a later version than this program)");
+  }
+  if (as_json) std::cout << json::dump(list) << '\n';
+  return 0;
+}
+
 int main_of(int argc, char** argv) {
   CLI::App cli{"Halcyon: an open no-code platform that stays up"};
   cli.require_subcommand(1);
@@ -59,6 +93,10 @@ int main_of(int argc, char** argv) {
       ->check(CLI::Range(0, 65535));
   auto* migrate_command =
       cli.add_subcommand("migrate", "Bring the database up to this version, then exit");
+  bool only_status = false, as_json = false;
+  migrate_command->add_flag("--status", only_status,
+                            "Only show what is applied and what is pending");
+  migrate_command->add_flag("--json", as_json, "With --status: print JSON");
   auto* user_command =
       cli.add_subcommand("user", "Make an administrator, or give an account a new password");
   std::string username, email, password;
@@ -91,12 +129,7 @@ int main_of(int argc, char** argv) {
   if (nginx.chosen()) return nginx.run(*config);
   if (cluster_command.chosen()) return cluster_command.run(*config);
   if (*user_command) return user(*config, username, email, password);
-  if (*migrate_command) {
-    auto app = App::open(*config, Purpose::kCommand);
-    if (!app) return fail_with(app.error());
-    std::cout << "The database is up to date.\n";
-    return 0;
-  }
+  if (*migrate_command) return only_status ? migration_status(*config, as_json) : migrate(*config);
   (void)config_command;
   std::cout << "The settings are good.\n";
   return 0;

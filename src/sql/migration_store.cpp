@@ -106,10 +106,10 @@ Task<Status> MigrationStore::create_tables(Executor& db, const Context& ctx) con
   list.schema = schema_;
   list.name = records().name;
   list.if_not_exists = true;
-  list.columns = {spec_of("number", Type::kInt32),          spec_of("name", Type::kText, kName),
-                  spec_of("phase", Type::kText, kShort),    spec_of("state", Type::kText, kShort),
-                  spec_of("cursor", Type::kText, kCursor),  spec_of("done", Type::kInt64),
-                  spec_of("total", Type::kInt64),           spec_of("applied_at_ms", Type::kInt64),
+  list.columns = {spec_of("number", Type::kInt32),         spec_of("name", Type::kText, kName),
+                  spec_of("phase", Type::kText, kShort),   spec_of("state", Type::kText, kShort),
+                  spec_of("cursor", Type::kText, kCursor), spec_of("done", Type::kInt64),
+                  spec_of("total", Type::kInt64),          spec_of("applied_at_ms", Type::kInt64),
                   spec_of("version", Type::kText, kName)};
   list.primary_key = {"number"};
   CO_TRY_STATUS(co_await create(db, ctx, list));
@@ -211,9 +211,9 @@ Task<Result<std::optional<int64_t>>> MigrationStore::take(Executor& db, const Co
                 {"note", text("")},
                 {"token", plus(field("token"), number(1))},
                 {"until_ms", plus(now(), number(ttl_ms_))}};
-  update.where = all_of(
-      {eq(field("id"), number(1)), any_of({is_null(field("owner")),
-                                           binary(BinaryOp::kLt, field("until_ms"), now())})});
+  update.where =
+      all_of({eq(field("id"), number(1)),
+              any_of({is_null(field("owner")), binary(BinaryOp::kLt, field("until_ms"), now())})});
   CO_TRY(Rows taken, co_await db.run(ctx, render(update, db.dialect())));
   if (taken.affected == 0) co_return std::nullopt;
   Select select;
@@ -241,9 +241,9 @@ Task<Status> MigrationStore::check(Executor& db, const Context& ctx, int64_t tok
   Select select;
   select.from = lock();
   select.columns = {{column("l", "token"), "token"}};
-  select.where = all_of({eq(column("l", "owner"), text(owner_)),
-                         eq(column("l", "token"), number(token)),
-                         negate(binary(BinaryOp::kLt, column("l", "until_ms"), now()))});
+  select.where =
+      all_of({eq(column("l", "owner"), text(owner_)), eq(column("l", "token"), number(token)),
+              negate(binary(BinaryOp::kLt, column("l", "until_ms"), now()))});
   CO_TRY(Rows rows, co_await db.run(ctx, render(select, db.dialect())));
   if (rows.empty()) co_return lock_lost();
   co_return Status{};

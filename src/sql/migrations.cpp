@@ -120,6 +120,8 @@ struct Migrations::Impl : std::enable_shared_from_this<Migrations::Impl> {
   Task<Status> migrate(const Context& ctx, int64_t token);
   Task<Status> withdraw(const Context& ctx, int64_t token, int number);
   Task<Status> run_one(const Context& ctx, int64_t token, const Migration& migration);
+  Task<Status> run_batch(const Context& ctx, int64_t token, const Migration& migration,
+                         MigrationStep& after);
   Task<Status> mark(const Context& ctx, int64_t token, const Migration& migration, State state);
   Task<Result<bool>> all_new_enough(const Context& ctx, const Migration& migration) const;
   Task<Status> contract_one(const Context& ctx, int64_t token, const Migration& migration,
@@ -279,32 +281,46 @@ Task<Status> Migrations::Impl::mark(const Context& ctx, int64_t token, const Mig
   co_return co_await db.in_transaction(ctx, body);
 }
 
-// Batch by batch, each in one transaction with its record and the question whether the lock is
-// still ours: at the end, where it also keeps others from taking it until the commit.
-Task<Status> Migrations::Impl::run_one(const Context& ctx, int64_t token,
-                                       const Migration& migration) {
-  const auto began = Clock::now();
-  auto next_line = began + options.progress_interval;
-  log_info("migration begins",
-           {{"number", migration.number}, {"name", migration.name}, {"phase", to_text(migration.phase)}});
-  (void)co_await store.note(db, ctx, token, fmt::format("{} {}", migration.number, migration.name));
-  bool finished = false;
-  while (!finished) {
-    int64_t done = 0, total = 0;
-    Database::Body body = [&](Transaction& tx) -> Task<Status> {
-      MigrationStep step{tx, ctx, {}, 0, 0, true};
+// In one transaction with its record and the question whether the lock is still ours: at the end,
+// where it also keeps others from taking it until the commit.
+Task<Status> Migrations::Impl::run_batch(const Context& ctx, int64_t token,
+                                         const Migration& migration, MigrationStep& after) {
+  Database::Body body = [&](Transaction& tx) -> Task<Status> {
+    MigrationStep step{tx, ctx, after.cursor, after.done, after.total, true};
+    if (migration.in_transaction) {
       CO_TRY_STATUS(co_await limit_lock_wait(tx, ctx));
       CO_TRY_STATUS(co_await store.check(tx, ctx, token));
       CO_TRY_STATUS(co_await store.resume(ctx, migration.number, step));
       CO_TRY_STATUS(co_await migration.run(step));
-      CO_TRY_STATUS(co_await store.renew(tx, ctx, token));
-      finished = step.finished;
-      done = step.done;
-      total = step.total;
-      co_return co_await store.write(tx, ctx, migration,
-                                     finished ? State::kApplied : State::kRunning, step);
-    };
-    Status status = co_await db.in_transaction(ctx, body);
+    }
+    CO_TRY_STATUS(co_await store.renew(tx, ctx, token));
+    const bool finished = migration.in_transaction ? step.finished : after.finished;
+    CO_TRY_STATUS(co_await store.write(tx, ctx, migration,
+                                       finished ? State::kApplied : State::kRunning, step));
+    after.finished = finished;
+    after.done = step.done;
+    after.total = step.total;
+    co_return Status{};
+  };
+  if (!migration.in_transaction) {
+    CO_TRY_STATUS(co_await store.check(db, ctx, token));
+    CO_TRY_STATUS(co_await store.resume(ctx, migration.number, after));
+    CO_TRY_STATUS(co_await migration.run(after));
+  }
+  co_return co_await db.in_transaction(ctx, body);
+}
+
+Task<Status> Migrations::Impl::run_one(const Context& ctx, int64_t token,
+                                       const Migration& migration) {
+  const auto began = Clock::now();
+  auto next_line = began + options.progress_interval;
+  log_info("migration begins", {{"number", migration.number},
+                                {"name", migration.name},
+                                {"phase", to_text(migration.phase)}});
+  (void)co_await store.note(db, ctx, token, fmt::format("{} {}", migration.number, migration.name));
+  for (;;) {
+    MigrationStep after{db, ctx, {}, 0, 0, true};
+    Status status = co_await run_batch(ctx, token, migration, after);
     if (!status && passes(status.error())) co_return status;
     if (!status) {
       co_return fail(Error(Code::kInternal, "MIGRATION_FAILED",
@@ -312,10 +328,11 @@ Task<Status> Migrations::Impl::run_one(const Context& ctx, int64_t token,
                                        migration.name, status.error().message))
                          .with_internal(status.error().internal));
     }
-    if (!finished && Clock::now() >= next_line) {
-      next_line = Clock::now() + options.progress_interval;
-      log_info("migration goes on", {{"number", migration.number}, {"done", done}, {"total", total}});
-    }
+    if (after.finished) break;
+    if (Clock::now() < next_line) continue;
+    next_line = Clock::now() + options.progress_interval;
+    log_info("migration goes on",
+             {{"number", migration.number}, {"done", after.done}, {"total", after.total}});
   }
   const std::chrono::duration<double, std::milli> took = Clock::now() - began;
   log_info("migration applied",
@@ -334,7 +351,7 @@ Task<Result<bool>> Migrations::Impl::contract(const Context& ctx) {
   CO_TRY(Records records, co_await read_or_none(ctx));
   for (const Migration& migration : list) {
     if (state_in(records, migration.number) == State::kApplied) continue;
-    if (migration.phase == Phase::kExpand) co_return false;  // the order is kept
+    if (migration.phase == Phase::kExpand) co_return false;        // the order is kept
     if (state_in(records, migration.number) != State::kRunning) {  // what has begun is finished
       CO_TRY(bool may, co_await all_new_enough(ctx, migration));
       if (!may) co_return false;
@@ -389,7 +406,7 @@ Task<Status> Migrations::Impl::check(const Context& ctx) {
     found.reason = too_old(*later);
   } else if (missing != nullptr) {
     found.reason = fmt::format("The database lacks migration {} \"{}\", which this server needs.",
-                             missing->number, missing->name);
+                               missing->number, missing->name);
   } else {
     found.serves = true;
   }

@@ -42,8 +42,8 @@ enum class MigrationPhase { kExpand, kContract };
 struct MigrationStep {
   Executor& db;
   const Context& ctx;
-  std::string cursor;            // of the batch before; empty at first; at most 255 bytes
-  int64_t done = 0, total = 0;   // progress that people see; total 0: not known
+  std::string cursor;           // of the batch before; empty at first; at most 255 bytes
+  int64_t done = 0, total = 0;  // progress that people see; total 0: not known
   bool finished = true;
 };
 
@@ -52,13 +52,15 @@ struct Migration {
   std::string name;
   MigrationPhase phase = MigrationPhase::kExpand;
   std::function<Task<Status>(MigrationStep&)> run;
+  // False: it runs outside of a transaction, makes its own, and bears to be run again.
+  bool in_transaction = true;
 };
 
 struct MigrationOptions {
   std::string table_prefix, schema;  // of the tables halcyon_migrations, halcyon_migration_lock
   std::string version, host;         // of this program, shown to people
   std::chrono::milliseconds lock_ttl{60'000};
-  std::chrono::milliseconds poll_interval{100};       // of a process that waits for another
+  std::chrono::milliseconds poll_interval{100};        // of a process that waits for another
   std::chrono::milliseconds progress_interval{5'000};  // of log lines
   std::chrono::milliseconds watch_interval{5'000};
   // What is described, not migrated: tables made from definitions. `fits` is a cheap look;

@@ -56,6 +56,9 @@ class Mortal final : public Database {
     void on_commit(std::move_only_function<void()> action) override {
       real_.on_commit(std::move(action));
     }
+    void before_commit(Statement last, std::function<Error(Error)> explain) override {
+      real_.before_commit(std::move(last), std::move(explain));
+    }
 
    private:
     Mortal& owner_;
@@ -104,9 +107,8 @@ class MigrationsTest : public testing::DatabaseTest {
   }
   static Task<Result<bool>> has_column(Executor& on, const Context& c, std::string name) {
     CO_TRY(auto info, co_await describe_table(on, c, "", "notes"));
-    co_return info && std::ranges::any_of(info->columns, [&](const ColumnSpec& column) {
-      return column.name == name;
-    });
+    co_return info&& std::ranges::any_of(
+        info->columns, [&](const ColumnSpec& column) { return column.name == name; });
   }
   static Task<Status> make_notes(Executor& on, const Context& c) {
     CO_TRY_STATUS(co_await run_all(on, c, create_table(notes(), on.dialect())));
@@ -124,18 +126,17 @@ class MigrationsTest : public testing::DatabaseTest {
     if (there) co_return Status{};
     TableSpec table = notes();
     table.columns.push_back(fresh());
-    co_return co_await run_all(step.db, step.ctx,
-                               add_column(table, fresh(), step.db.dialect()));
+    co_return co_await run_all(step.db, step.ctx, add_column(table, fresh(), step.db.dialect()));
   }
   // Adds, so that a batch done twice shows.
   Task<Status> fill(MigrationStep& step) {
     const int64_t from = step.cursor.empty() ? 0 : std::stoll(step.cursor);
-    CO_TRY(Rows rows, co_await step.db.run(
-                          step.ctx, testing::statement(
-                                        step.db.dialect(),
-                                        "UPDATE notes SET fresh = coalesce(fresh, 0) + old "
-                                        "WHERE id > ? AND id <= ?",
-                                        {Value(from), Value(from + kBatch)})));
+    CO_TRY(Rows rows,
+           co_await step.db.run(
+               step.ctx, testing::statement(step.db.dialect(),
+                                            "UPDATE notes SET fresh = coalesce(fresh, 0) + old "
+                                            "WHERE id > ? AND id <= ?",
+                                            {Value(from), Value(from + kBatch)})));
     step.cursor = std::to_string(from + kBatch);
     step.done += rows.affected;
     step.total = kRowsToFill;
@@ -278,19 +279,19 @@ TEST_P(MigrationsTest, AHolderThatLostTheLockCommitsNothing) {
   auto other = database().open_another();
   std::atomic<int> tries{0};
   std::vector<Migration> all = list(1);
-  all.push_back({2, "fill fresh", Phase::kExpand, [&](MigrationStep& step) -> Task<Status> {
-                   if (++tries == 1) {
-                     // Before the step's first write: SQLite has one writer.
-                     const bool alone = step.db.dialect().kind() == DialectKind::kSqlite;
-                     Executor& on = alone ? step.db : static_cast<Executor&>(*other);
-                     CO_TRY(Rows rows,
-                            co_await on.run(step.ctx,
-                                            testing::statement(on.dialect(),
+  all.push_back(
+      {2, "fill fresh", Phase::kExpand, [&](MigrationStep& step) -> Task<Status> {
+         if (++tries == 1) {
+           // Before the step's first write: SQLite has one writer.
+           const bool alone = step.db.dialect().kind() == DialectKind::kSqlite;
+           Executor& on = alone ? step.db : static_cast<Executor&>(*other);
+           CO_TRY(Rows rows,
+                  co_await on.run(step.ctx, testing::statement(on.dialect(),
                                                                "UPDATE halcyon_migration_lock SET "
                                                                "token = token + 1")));
-                   }
-                   co_return co_await fill(step);
-                 }});
+         }
+         co_return co_await fill(step);
+       }});
   MigrationOptions o;
   o.lock_ttl = 500ms;
   o.poll_interval = 10ms;
@@ -342,13 +343,15 @@ TEST_P(MigrationsTest, TakesAnAnnouncementBackWhenAnOlderMemberAppears) {
   EXPECT_EQ(state(3), State::kPending);
   EXPECT_TRUE(await(has_column(db(), ctx(), "old")).value());
   // An announcement whose maker died is taken back by the older program that starts.
-  must("INSERT INTO halcyon_migrations (number, name, phase, state, version) "
-       "VALUES (3, 'drop old', 'contract', 'announced', 'v3')");
+  must(
+      "INSERT INTO halcyon_migrations (number, name, phase, state, version) "
+      "VALUES (3, 'drop old', 'contract', 'announced', 'v3')");
   EXPECT_TRUE(start(*open(db(), 2)));
   EXPECT_EQ(state(3), State::kPending);
   // One that has begun is not.
-  must("INSERT INTO halcyon_migrations (number, name, phase, state, version) "
-       "VALUES (3, 'drop old', 'contract', 'running', 'v3')");
+  must(
+      "INSERT INTO halcyon_migrations (number, name, phase, state, version) "
+      "VALUES (3, 'drop old', 'contract', 'running', 'v3')");
   Status refused = start(*open(db(), 2));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().id, "SCHEMA_TOO_NEW");
