@@ -60,6 +60,8 @@ constexpr Setting kSettings[] = {
      "On SIGHUP: how long a new worker process may take to get ready", ""},
     {"CLUSTER_LEASE", kDuration, "10s",
      "How long the others wait for a process that does not answer, at least 1s", ""},
+    {"MIGRATION_LEASE", kDuration, "30s",
+     "How long others wait for a process that died while it migrated the database", ""},
     {"IO_THREADS", kInteger, "0", "Threads for requests; 0: one a processor", ""},
     {"ADMIN_PORT", kPort, "0", "Port for health and metrics; 0: off", ""},
     {"ADMIN_HOST", kText, "127.0.0.1", "Address of the admin port", ""},

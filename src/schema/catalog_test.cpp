@@ -13,6 +13,7 @@ namespace halcyon::schema {
 namespace {
 
 using testing::object;
+using testing::users_collection;
 
 class CatalogTest : public testing::CatalogTest {
  protected:
@@ -61,6 +62,64 @@ TEST_P(CatalogTest, InstallsTwiceWithoutHarm) {
   EXPECT_NE(again->snapshot()->find("users"), nullptr);
   EXPECT_TRUE(has_column("users", "nickname"));
   EXPECT_TRUE(has_column("collections", "options"));
+}
+
+TEST_P(CatalogTest, AnOlderVersionLeavesTheTablesOfANewerOneAlone) {
+  const auto at = [&](int version) {
+    json::Object users = object(R"({"name":"members","indexes":[
+        {"fields":["name"],"since":2},{"fields":["team"],"until":2}],"fields":[
+      {"name":"name","type":"string"},{"name":"team","type":"string"},
+      {"name":"badge","type":"integer","since":2,"defaultValue":7},
+      {"name":"gone","type":"string","until":2}]})");
+    return std::make_unique<Catalog>(db(), settings(),
+                                     std::vector<json::Object>{users_collection(), users}, version);
+  };
+  // As another installation: the fixture's catalogue has no members.
+  for (const char* name : {"collections", "fields", "users", "halcyon_model"}) {
+    must(std::string("DROP TABLE ") + quoted(name));
+  }
+  const auto count = [&](const std::vector<std::string>& of) {
+    return std::ranges::count_if(table("members").indexes,
+                                 [&](const auto& index) { return index.columns == of; });
+  };
+  auto older = at(1);
+  ASSERT_TRUE(await(older->install(ctx())));
+  EXPECT_FALSE(has_column("members", "badge"));
+  EXPECT_EQ(count({"team"}), 1);
+  EXPECT_EQ(count({"name"}), 0);
+
+  auto newer = at(2);
+  EXPECT_FALSE(await(newer->is_installed(ctx())).value());
+  ASSERT_TRUE(await(newer->install(ctx())));
+  EXPECT_TRUE(has_column("members", "badge"));
+  EXPECT_TRUE(has_column("members", "gone"));  // until the contract migration
+  EXPECT_EQ(count({"name"}), 1);
+  EXPECT_EQ(newer->snapshot()->find("members")->find("gone"), nullptr);
+  must("INSERT INTO members (name, badge) VALUES ('a', 12)");
+  const uint64_t generation = newer->snapshot()->generation;
+
+  // It neither undoes nor repeats anything, whoever starts.
+  auto again = at(1);
+  EXPECT_TRUE(await(again->is_installed(ctx())).value());
+  ASSERT_TRUE(await(again->install(ctx())));
+  ASSERT_TRUE(await(older->refresh(ctx())));
+  EXPECT_TRUE(await(at(2)->is_installed(ctx())).value());
+  EXPECT_EQ(again->snapshot()->generation, generation);
+  EXPECT_EQ(again->snapshot()->find("members")->find("badge"), nullptr);
+  // Changes that the older one makes to the same collection keep what it does not know.
+  const auto field = [&](std::string_view text) {
+    auto made = await(older->create_field(ctx(), "members", object(text)));
+    EXPECT_TRUE(made) << made.error().message << " " << made.error().internal;
+  };
+  field(R"({"name":"note","type":"string"})");
+  field(R"({"name":"age","type":"integer","index":true})");
+  auto removed = await(older->destroy_field(ctx(), "members", "note"));
+  EXPECT_TRUE(removed) << removed.error().internal;
+  EXPECT_EQ(must("SELECT badge FROM members").cell(0, 0).text(), "12");
+  EXPECT_EQ(count({"name"}), 1);
+  ASSERT_TRUE(await(newer->refresh(ctx())));
+  EXPECT_NE(newer->snapshot()->find("members")->find("age"), nullptr);
+  EXPECT_NE(newer->snapshot()->find("members")->find("badge"), nullptr);
 }
 
 TEST_P(CatalogTest, CreatesACollectionWithItsTable) {

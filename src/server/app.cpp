@@ -156,6 +156,8 @@ struct App::Impl {
     options.schema = tables.db_schema;
     options.version = kVersion;
     options.host = host_name();
+    options.lock_ttl =
+        std::max(config.milliseconds("MIGRATION_LEASE"), std::chrono::milliseconds(1000));
     options.base_fits = [this](const Context& ctx) { return is_installed(ctx); };
     options.oldest_live_version = [this](const Context& ctx) { return oldest_live_version(ctx); };
     options.make_base = [this](const Context& ctx) { return catalog->install(ctx); };

@@ -1,4 +1,5 @@
 // The command line: halcyon serve|migrate|user|cluster|nginx-conf|config|version.
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>

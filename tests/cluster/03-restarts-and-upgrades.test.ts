@@ -5,7 +5,7 @@ import { copyFileSync, readlinkSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, pause, until } from './lib/scope.ts';
 import { MariaDb, Postgres } from './lib/databases.ts';
-import { binary } from './lib/replica.ts';
+import { binary, previous } from './lib/replica.ts';
 import { long, scenario } from './lib/scenario.ts';
 import { startSystem } from './lib/system.ts';
 
@@ -28,6 +28,32 @@ for (const Server of [Postgres, MariaDb]) {
     }
     await pause(500);
     await run.conclude(load, database, replicas, { restarts: drains.length, longestDrain: Math.max(...drains) });
+  });
+}
+
+for (const Server of [Postgres, MariaDb]) {
+  scenario(`3 upgrade from version N to N+1, ${Server === Postgres ? 'PostgreSQL' : 'MariaDB'}`, { limit: 90 }, async (run) => {
+    const database = await Server.start(run.scope);
+    const { replicas, load } = await startSystem(run, database, { env: { SHUTDOWN_DELAY: '500ms', CLUSTER_LEASE: '3s' }, binary: previous });
+    const q = (name: string) => database.quote(name);
+    const applied = async () => (await database.query(`SELECT ${q('number')} FROM ${q('halcyon_migrations')} WHERE ${q('state')} = 'applied' ORDER BY 1`)).flat().map(Number);
+    const old = await applied();
+    const next = Math.max(...old) + 1;
+    await load.start();
+    for (const [n, replica] of replicas.entries()) {
+      await pause(run.random.between(300, 900));
+      replica.binary = binary;
+      await replica.drain();
+      await replica.restart();
+      // The new one has expanded; nothing was taken from the old ones that are left.
+      const now = await applied();
+      assert.ok(now.includes(next), `applied: ${now}`);
+      if (n < replicas.length - 1) assert.deepEqual(now, [...old, next]);
+    }
+    await until('the contract migration', 30_000, async () => (await applied()).includes(next + 1));
+    const late = await load.successesSince(performance.now());
+    await until('requests after it', 10_000, async () => load.successesSince(performance.now() - 500) > late);
+    await run.conclude(load, database, replicas, { migrations: (await applied()).length - old.length });
   });
 }
 

@@ -22,6 +22,8 @@ export function dialects(): Dialect[] {
 }
 
 export const binary = process.env.HALCYON_BINARY ?? fileURLToPath(new URL('../../build/dev/halcyon', import.meta.url));
+/** The program without the last release's migrations (tests/previous). */
+export const previous = `${binary}-previous`;
 let databases = 0;
 
 // A test that fails leaves no server behind.
@@ -83,6 +85,13 @@ export class Server {
     return server;
   }
 
+  /** Another process on the same database, not started yet. */
+  twin(program = this.program): Server {
+    const twin = new Server(this.folder, this.environment);
+    twin.program = program;
+    return twin;
+  }
+
   /** Starts the process and waits for its "listening" line, which names the port. */
   async launch(): Promise<void> {
     this.output = '';
@@ -142,9 +151,9 @@ export class Server {
   }
 }
 
-export function run(args: string[], environment: Record<string, string>, cwd: string): { code: number; output: string } {
+export function run(args: string[], environment: Record<string, string>, cwd: string, program = binary): { code: number; output: string } {
   try {
-    const output = execFileSync(binary, args, { cwd, env: { PATH: process.env.PATH ?? '', ...environment }, stdio: 'pipe', timeout: 60_000 });
+    const output = execFileSync(program, args, { cwd, env: { PATH: process.env.PATH ?? '', ...environment }, stdio: 'pipe', timeout: 60_000 });
     return { code: 0, output: output.toString() };
   } catch (error) {
     const failed = error as { status: number; stdout: Buffer; stderr: Buffer };

@@ -7,6 +7,9 @@ import { freePort, type Managed, type Scope, Stopped, until } from './scope.ts';
 
 export const binary = process.env.HALCYON_BINARY ?? fileURLToPath(new URL('../../../build/dev/halcyon', import.meta.url));
 
+/** The program without the last release's migrations (tests/previous). */
+export const previous = `${binary}-previous`;
+
 const secret = 'the same secret on every replica';
 let count = 0;
 
