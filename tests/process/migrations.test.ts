@@ -47,9 +47,10 @@ for (const dialect of dialects()) {
       for (let round = 0; round < rounds; round++) {
         const server = Server.prepare(dialect, { MIGRATION_LEASE: '1s' });
         const killed = spawn(binary, ['migrate'], { cwd: server.folder, env: server.environment, stdio: 'ignore' });
-        await new Promise((resolve) => setTimeout(resolve, 30 + Math.random() * 400));
+        const exited = once(killed, 'exit');
+        await new Promise((resolve) => setTimeout(resolve, 30 + Math.random() * 400)); // any moment will do
         killed.kill('SIGKILL');
-        await once(killed, 'exit');
+        await exited;
         await server.launch();
         assert.ok(await signedIn(server.url));
         // Killed during the contract migration, it leaves the lock and that one to the watch of the next.
