@@ -102,11 +102,11 @@ class Access {
   Task<Result<json::Value>> sign_in(const Context& ctx, std::string authenticator,
                                     json::Object values);
   Task<Result<json::Value>> sign_up(const Context& ctx, std::string authenticator,
-                                    json::Object values, sql::Executor* tx = nullptr);
-  Task<Status> sign_out(const Context& ctx, const Identity& who, sql::Executor* tx = nullptr);
+                                    json::Object values, sql::Transaction* tx = nullptr);
+  Task<Status> sign_out(const Context& ctx, const Identity& who, sql::Transaction* tx = nullptr);
   Task<Result<json::Value>> check(const Context& ctx, const Identity& who);
   Task<Result<json::Value>> change_password(const Context& ctx, const Identity& who,
-                                            json::Object values, sql::Executor* tx = nullptr);
+                                            json::Object values, sql::Transaction* tx = nullptr);
   Task<Result<data::Answer>> roles_check(const Context& ctx, const Identity& who);
 
   // Further actions of this module, by "resource:action": users:updateProfile, apiKeys:create, ...

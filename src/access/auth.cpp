@@ -39,7 +39,7 @@ Access::Access(sql::Database& db, schema::Catalog& catalog, data::Writer& writer
                runtime::BlockingPool& hashing, Settings settings)
     : impl_(std::make_unique<Impl>(db, catalog, writer, hashing, std::move(settings))) {
   Impl* impl = impl_.get();
-  catalog.on_change([impl](const Context& ctx, sql::Executor& tx, const schema::Snapshot& before,
+  catalog.on_change([impl](const Context& ctx, sql::Transaction& tx, const schema::Snapshot& before,
                            const schema::Snapshot& after) {
     return impl->model_changed(ctx, tx, before, after);
   });
@@ -101,7 +101,7 @@ Task<Result<json::Value>> Access::sign_in(const Context& ctx, std::string authen
 }
 
 Task<Result<json::Value>> Access::sign_up(const Context& ctx, std::string authenticator,
-                                          json::Object values, sql::Executor* tx) {
+                                          json::Object values, sql::Transaction* tx) {
   const Store::In in(ctx, tx);
   if (authenticator.empty()) authenticator = "basic";
   CO_TRY(auto method, co_await impl_->store.find_one(
@@ -136,7 +136,7 @@ Task<Result<json::Value>> Access::sign_up(const Context& ctx, std::string authen
   co_return json::Value(nullptr);
 }
 
-Task<Status> Access::sign_out(const Context& ctx, const Identity& who, sql::Executor* tx) {
+Task<Status> Access::sign_out(const Context& ctx, const Identity& who, sql::Transaction* tx) {
   const Store::In in(ctx, tx);
   if (who.jti.empty()) co_return Status{};
   CO_TRY(Claims claims, verify_token(who.token, impl_->settings.jwt_secret));
@@ -155,7 +155,7 @@ Task<Result<json::Value>> Access::check(const Context&, const Identity& who) {
 }
 
 Task<Result<json::Value>> Access::change_password(const Context& ctx, const Identity& who,
-                                                  json::Object values, sql::Executor* tx) {
+                                                  json::Object values, sql::Transaction* tx) {
   const Store::In in(ctx, tx);
   const std::string wanted = json::get_string(values, "newPassword");
   if (wanted.empty())

@@ -57,7 +57,7 @@ struct Access::Impl : data::ChangeListener {
   void forget();
   // Something changed that identities or rights rest on: tells the members, and drops the caches,
   // when `tx` commits.
-  Task<Status> changed(const Context& ctx, sql::Executor* tx);
+  Task<Status> changed(const Context& ctx, sql::Transaction* tx);
   cluster::Bus* bus = nullptr;
   std::chrono::milliseconds cache_life() const {
     return bus != nullptr ? kSharedCacheLife : kCacheLife;
@@ -75,16 +75,16 @@ struct Access::Impl : data::ChangeListener {
                                            std::string password);
 
   // model_changes.cpp: field lists of roles follow the data model.
-  Task<Status> model_changed(const Context& ctx, sql::Executor& tx, const schema::Snapshot& before,
-                             const schema::Snapshot& after);
+  Task<Status> model_changed(const Context& ctx, sql::Transaction& tx,
+                             const schema::Snapshot& before, const schema::Snapshot& after);
 
   // data::ChangeListener
-  Task<Status> in_transaction(const data::Call& call, sql::Executor& tx,
+  Task<Status> in_transaction(const data::Call& call, sql::Transaction& tx,
                               const data::Change& change) override;
-  Task<Status> before_commit(const data::Call& call, sql::Executor& tx,
+  Task<Status> before_commit(const data::Call& call, sql::Transaction& tx,
                              const std::vector<data::Change>& changes) override;
   void committed(const std::vector<data::Change>& changes) override;
-  Task<Status> give_default_role(const data::Call& call, sql::Executor& tx,
+  Task<Status> give_default_role(const data::Call& call, sql::Transaction& tx,
                                  const json::Value& user);
 
   struct CachedIdentity {

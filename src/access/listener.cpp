@@ -29,7 +29,7 @@ bool is_key(const json::Value& key, std::string_view text) {
 
 }  // namespace
 
-Task<Status> Access::Impl::in_transaction(const data::Call& call, sql::Executor& tx,
+Task<Status> Access::Impl::in_transaction(const data::Call& call, sql::Transaction& tx,
                                           const data::Change& change) {
   const std::string& name = change.collection->name;
   const bool destroys = change.kind == data::Change::Kind::kDestroy;
@@ -50,7 +50,7 @@ Task<Status> Access::Impl::in_transaction(const data::Call& call, sql::Executor&
 }
 
 // A user made without roles gets the default one.
-Task<Status> Access::Impl::give_default_role(const data::Call& call, sql::Executor& tx,
+Task<Status> Access::Impl::give_default_role(const data::Call& call, sql::Transaction& tx,
                                              const json::Value& user) {
   const data::Call mine = store.call(call.ctx, &tx);
   data::Target links;
@@ -69,7 +69,7 @@ Task<Status> Access::Impl::give_default_role(const data::Call& call, sql::Execut
   co_return Status{};
 }
 
-Task<Status> Access::Impl::before_commit(const data::Call& call, sql::Executor& tx,
+Task<Status> Access::Impl::before_commit(const data::Call& call, sql::Transaction& tx,
                                          const std::vector<data::Change>& changes) {
   const bool matters = std::ranges::any_of(
       changes, [](const data::Change& change) { return rights_rest_on(change.collection->name); });
@@ -79,17 +79,15 @@ Task<Status> Access::Impl::before_commit(const data::Call& call, sql::Executor& 
 
 void Access::Impl::committed(const std::vector<data::Change>&) {}
 
-Task<Status> Access::Impl::changed(const Context& ctx, sql::Executor* tx) {
-  auto* transaction = dynamic_cast<sql::Transaction*>(tx);
-  if (transaction == nullptr) {
+Task<Status> Access::Impl::changed(const Context& ctx, sql::Transaction* tx) {
+  if (tx == nullptr) {
     forget();
     if (bus == nullptr) co_return Status{};
     co_return co_await bus->publish(ctx, kTopic, json::Object{}, cluster::Delivery::kConfirmed);
   }
-  transaction->on_commit([this] { forget(); });
+  tx->on_commit([this] { forget(); });
   if (bus == nullptr) co_return Status{};
-  co_return co_await bus->publish(ctx, *transaction, kTopic, json::Object{},
-                                  cluster::Delivery::kConfirmed);
+  co_return co_await bus->publish(ctx, *tx, kTopic, json::Object{}, cluster::Delivery::kConfirmed);
 }
 
 void Access::join(cluster::Bus& bus) {

@@ -78,7 +78,7 @@ json::Array apply(const json::Array& fields, const FieldChanges& changes) {
 
 }  // namespace
 
-Task<Status> Access::Impl::model_changed(const Context& ctx, sql::Executor& tx,
+Task<Status> Access::Impl::model_changed(const Context& ctx, sql::Transaction& tx,
                                          const schema::Snapshot& before,
                                          const schema::Snapshot& after) {
   const auto changes = compare(before, after);

@@ -31,7 +31,8 @@ Result<json::Value> parsed(const data::Answer& answer) { return json::parse(answ
 
 }  // namespace
 
-data::Call Store::call_as(const data::Caller& caller, const Context& ctx, sql::Executor* tx) const {
+data::Call Store::call_as(const data::Caller& caller, const Context& ctx,
+                          sql::Transaction* tx) const {
   data::Call call{ctx, catalog_.snapshot(), db_, caller, data::unrestricted()};
   call.tx = tx;
   return call;

@@ -19,18 +19,18 @@ class Store {
   // Where a call runs: in a transaction, or by itself.
   struct In {
     const Context& ctx;
-    sql::Executor* tx = nullptr;
-    In(const Context& c, sql::Executor* t = nullptr) : ctx(c), tx(t) {}
+    sql::Transaction* tx = nullptr;
+    In(const Context& c, sql::Transaction* t = nullptr) : ctx(c), tx(t) {}
     In(const data::Call& call) : ctx(call.ctx), tx(call.tx) {}
   };
 
   // A data call with every right; inside `tx` when given. Lives no longer than ctx and this.
-  data::Call call(const Context& ctx, sql::Executor* tx = nullptr) const {
+  data::Call call(const Context& ctx, sql::Transaction* tx = nullptr) const {
     return call_as(nobody_, ctx, tx);
   }
   // The same in the name of a user: for createdBy and the like.
   data::Call call_as(const data::Caller& caller, const Context& ctx,
-                     sql::Executor* tx = nullptr) const;
+                     sql::Transaction* tx = nullptr) const;
 
   struct Query {
     json::Value filter;
@@ -56,7 +56,10 @@ class Store {
   Task<Result<int64_t>> set_columns(In in, std::string collection, Match assignments, Match match);
 
  private:
-  sql::Executor& executor(const In& in) const { return in.tx != nullptr ? *in.tx : db_; }
+  sql::Executor& executor(const In& in) const {
+    if (in.tx != nullptr) return *in.tx;
+    return db_;
+  }
 
   sql::Database& db_;
   schema::Catalog& catalog_;

@@ -74,9 +74,12 @@ struct Call {
   sql::Database& db;
   const Caller& caller;
   const Permissions& permissions;
-  sql::Executor* tx = nullptr;   // set: run inside this transaction instead of db
-  CountCache* counts = nullptr;  // shares totals of lists; nullptr: count each time
-  sql::Executor& executor() const { return tx != nullptr ? *tx : db; }
+  sql::Transaction* tx = nullptr;  // set: run inside this transaction instead of db
+  CountCache* counts = nullptr;    // shares totals of lists; nullptr: count each time
+  sql::Executor& executor() const {
+    if (tx != nullptr) return *tx;
+    return db;
+  }
 };
 
 // JSON text ready for the envelope: {"data": <data>, "meta": <meta>}.
@@ -96,10 +99,10 @@ struct Change {
 class ChangeListener {
  public:
   virtual ~ChangeListener() = default;
-  virtual Task<Status> in_transaction(const Call& call, sql::Executor& tx,
+  virtual Task<Status> in_transaction(const Call& call, sql::Transaction& tx,
                                       const Change& change) = 0;
   // Once for all changes of a write, after in_transaction was called for each.
-  virtual Task<Status> before_commit(const Call&, sql::Executor&, const std::vector<Change>&) {
+  virtual Task<Status> before_commit(const Call&, sql::Transaction&, const std::vector<Change>&) {
     co_return Status{};
   }
   virtual void committed(const std::vector<Change>& changes) = 0;

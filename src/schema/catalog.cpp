@@ -156,7 +156,7 @@ Task<Result<std::shared_ptr<const Snapshot>>> Catalog::Impl::change(const Contex
   co_return model;
 }
 
-Task<Status> Catalog::Impl::save(const Context& ctx, sql::Executor& tx, const Loaded& before,
+Task<Status> Catalog::Impl::save(const Context& ctx, sql::Transaction& tx, const Loaded& before,
                                  const Loaded& after) const {
   CO_TRY_STATUS(co_await Store::save(tx, ctx, *after.snapshot, before.stored, after.stored));
   for (const ChangeHook& hook : hooks) {
@@ -182,7 +182,7 @@ Task<Status> Catalog::Impl::unit_attempt(sql::Transaction& tx, const UnitBody& b
 
 Task<Status> Catalog::Impl::change_in_transaction(const Context& ctx, Unit& unit,
                                                   const Mutation& mutation) {
-  sql::Executor& tx = *unit.tx;
+  sql::Transaction& tx = *unit.tx;
   CO_TRY(State state, co_await store.lock(tx, ctx));
   CO_TRY_STATUS(co_await sql::limit_lock_wait(tx, ctx));
   if (!unit.now) {

@@ -66,7 +66,7 @@ class Catalog {
 
   // Called inside the transaction that stores a changed model, so that what other modules keep
   // about collections and fields changes with it. An error undoes the change. Set before serving.
-  using ChangeHook = std::function<Task<Status>(const Context& ctx, sql::Executor& tx,
+  using ChangeHook = std::function<Task<Status>(const Context& ctx, sql::Transaction& tx,
                                                 const Snapshot& before, const Snapshot& after)>;
   void on_change(ChangeHook hook);
   // Where a change whose process died is finished: writes what Unit::note tells, in the transaction

@@ -79,7 +79,7 @@ struct Catalog::Impl {
                                               uint64_t generation) const;
 
   // The rows of the new model and what hangs on them.
-  Task<Status> save(const Context& ctx, sql::Executor& tx, const Loaded& before,
+  Task<Status> save(const Context& ctx, sql::Transaction& tx, const Loaded& before,
                     const Loaded& after) const;
   Task<Status> change_in_transaction(const Context& ctx, Unit& unit, const Mutation& mutation);
   Task<Status> unit_attempt(sql::Transaction& tx, const UnitBody& body);

@@ -19,7 +19,6 @@ namespace halcyon::server {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr int kBadConfig = 2;
 constexpr auto kSlack = 10s;  // for what comes after the requests in flight
 constexpr auto kHurry = 3s;
 

@@ -12,6 +12,8 @@ namespace halcyon::server {
 // Until a signal ends it; the exit code. `arguments`: of the process, argv[0] included.
 int serve(const Config& config, std::vector<std::string> arguments);
 
+inline constexpr int kBadConfig = 2;  // exit code of a process that refuses its settings
+
 // Prints the error for people; the exit code: 2 for bad settings, else 1.
 int fail_with(const Error& error);
 

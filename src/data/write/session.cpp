@@ -41,7 +41,7 @@ void tell_committed(const Listeners& listeners, CountCache* counts, const Outcom
 
 }  // namespace
 
-Session::Session(const Call& outer, sql::Executor& tx, const Listeners& listeners)
+Session::Session(const Call& outer, sql::Transaction& tx, const Listeners& listeners)
     : call(outer), state(request_state(outer.caller)), listeners_(listeners) {
   call.tx = &tx;
 }
@@ -79,13 +79,11 @@ Task<Result<Answer>> run_write(const Call& call, const Listeners& listeners, Bod
     Session session(call, *call.tx, listeners);
     CO_TRY(Answer answer, co_await body(session));
     CO_TRY_STATUS(co_await session.tell_in_transaction());
-    if (auto* tx = dynamic_cast<sql::Transaction*>(call.tx)) {
-      // The model is kept: changes point at its collections.
-      tx->on_commit(
-          [&listeners, counts = call.counts, model = call.model, outcome = outcome_of(session)] {
-            tell_committed(listeners, counts, outcome);
-          });
-    }
+    // The model is kept: changes point at its collections.
+    call.tx->on_commit(
+        [&listeners, counts = call.counts, model = call.model, outcome = outcome_of(session)] {
+          tell_committed(listeners, counts, outcome);
+        });
     co_return answer;
   }
   std::optional<Answer> answer;

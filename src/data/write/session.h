@@ -29,13 +29,13 @@ inline constexpr int kMaxDepth = 10;
 
 class Session {
  public:
-  Session(const Call& outer, sql::Executor& tx, const Listeners& listeners);
+  Session(const Call& outer, sql::Transaction& tx, const Listeners& listeners);
 
   Call call;           // `tx` is set
   json::Object state;  // what field types may see of the request
   int depth = 0;
 
-  sql::Executor& tx() const { return *call.tx; }
+  sql::Transaction& tx() const { return *call.tx; }
   const schema::Snapshot& model() const { return *call.model; }
   schema::ValueContext value_context() const {
     return schema::ValueContext(call.ctx.utc_offset_minutes);

@@ -46,7 +46,7 @@ class TestPermissions : public Permissions {
 
 class Recorder : public ChangeListener {
  public:
-  Task<Status> in_transaction(const Call&, sql::Executor&, const Change& change) override {
+  Task<Status> in_transaction(const Call&, sql::Transaction&, const Change& change) override {
     inside.push_back(text(change));
     if (!refuse.empty() && inside.back().starts_with(refuse)) {
       co_return invalid("REFUSED", "A listener refused.");

@@ -6,10 +6,10 @@
 
 #include "base/log.h"
 #include "runtime/io.h"
+#include "sql/driver_transaction.h"
 #include "sql/errors.h"
 #include "sql/mysql/driver_internal.h"
 #include "sql/mysql/driver_pool.h"
-#include "sql/transaction_retry.h"
 
 namespace halcyon::sql::mysql {
 
@@ -74,7 +74,7 @@ class MysqlDatabase final : public Database {
   std::atomic<int64_t> statements_{0}, transactions_{0}, retries_{0};
 };
 
-class MysqlDatabase::Tx final : public Transaction {
+class MysqlDatabase::Tx final : public DriverTransaction {
  public:
   Tx(MysqlDatabase& db, Connection& connection) : db_(db), connection_(connection) {}
 
@@ -96,12 +96,6 @@ class MysqlDatabase::Tx final : public Transaction {
     co_return rows;
   }
   const Dialect& dialect() const override { return db_.dialect_; }
-  void on_commit(std::move_only_function<void()> action) override {
-    actions_.push_back(std::move(action));
-  }
-  void before_commit(Statement last, std::function<Error(Error)> explain) override {
-    last_.emplace(LastStatement{std::move(last), std::move(explain)});
-  }
   // Runs the statement that goes before COMMIT.
   Task<Status> run_last(const Context& ctx) { co_return co_await sql::run_last(*this, ctx, last_); }
 
@@ -115,16 +109,10 @@ class MysqlDatabase::Tx final : public Transaction {
     });
   }
 
-  const std::optional<Error>& failure() const { return failure_; }
-  std::vector<std::move_only_function<void()>>& actions() { return actions_; }
-
  private:
   MysqlDatabase& db_;
   Connection& connection_;
   bool begun_ = false;
-  std::optional<LastStatement> last_;
-  std::optional<Error> failure_;  // of the first statement that failed
-  std::vector<std::move_only_function<void()>> actions_;
 };
 
 Task<Attempt> MysqlDatabase::try_statement(const Context& ctx, const Statement& statement,
@@ -200,7 +188,7 @@ Task<Attempt> MysqlDatabase::attempt(const Context& ctx, const Body& body) {
     bool again = is_transient(committed.error());
     co_return Attempt(std::move(committed), again);
   }
-  for (auto& action : tx.actions()) action();
+  tx.tell_committed();
   co_return Attempt();
 }
 

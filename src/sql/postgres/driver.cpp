@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "runtime/io.h"
+#include "sql/driver_transaction.h"
 #include "sql/errors.h"
 #include "sql/postgres/driver_hints.h"
 #include "sql/postgres/driver_lane.h"
 #include "sql/postgres/driver_pool.h"
-#include "sql/transaction_retry.h"
 
 namespace halcyon::sql::postgres {
 
@@ -70,6 +70,7 @@ class PostgresDatabase final : public Database {
   const Dialect& dialect() const override { return postgres_dialect(); }
   const Options& options() const override { return core_->options(); }
   PoolStats stats() const override;
+  Task<Result<std::vector<Standby>>> standbys(const Context& ctx) override;
   Task<void> close() override;
   void hint(std::string channel) override { notify().hint(std::move(channel)); }
   void on_hint(std::string channel, Hints::Callback callback) override {
@@ -194,7 +195,7 @@ Task<Attempt> PostgresDatabase::try_on_pool(const Context& ctx, const Statement&
 }
 
 // One try of a transaction: BEGIN goes out with its first statement.
-class PostgresDatabase::Tx final : public Transaction {
+class PostgresDatabase::Tx final : public DriverTransaction {
  public:
   Tx(PostgresDatabase& db, Pool::Lease& lease) : db_(db), lease_(lease) {}
 
@@ -216,13 +217,6 @@ class PostgresDatabase::Tx final : public Transaction {
     co_return refuse(std::move(call.error), again && call.outcome != Outcome::kTimeout);
   }
   const Dialect& dialect() const override { return db_.dialect(); }
-  void on_commit(std::move_only_function<void()> action) override {
-    actions_.push_back(std::move(action));
-  }
-
-  void before_commit(Statement last, std::function<Error(Error)> explain) override {
-    last_.emplace(LastStatement{std::move(last), std::move(explain)});
-  }
 
   Task<Attempt> finish(const Context& ctx, bool commit) {
     if (commit && last_) co_return co_await commit_after_last(ctx);
@@ -241,9 +235,7 @@ class PostgresDatabase::Tx final : public Transaction {
     co_return Attempt(fail(std::move(call.error)), again);
   }
 
-  const std::optional<Error>& failure() const { return failure_; }
   bool may_retry() const { return may_retry_; }
-  std::vector<std::move_only_function<void()>>& actions() { return actions_; }
 
  private:
   // The last statement and COMMIT in one packet: when the first fails, the server skips the second.
@@ -281,9 +273,6 @@ class PostgresDatabase::Tx final : public Transaction {
   PostgresDatabase& db_;
   Pool::Lease& lease_;
   bool begun_ = false, may_retry_ = false;
-  std::optional<LastStatement> last_;
-  std::optional<Error> failure_;  // of the first statement that failed
-  std::vector<std::move_only_function<void()>> actions_;
 };
 
 Task<Attempt> PostgresDatabase::attempt(const Context& ctx, const Body& body) {
@@ -320,7 +309,7 @@ Task<Attempt> PostgresDatabase::attempt(const Context& ctx, const Body& body) {
     co_return committed;
   }
   *lease = Pool::Lease();  // others may have the connection while the actions run
-  for (auto& action : tx.actions()) action();
+  tx.tell_committed();
   co_return Attempt();
 }
 
@@ -342,11 +331,39 @@ Task<Status> PostgresDatabase::ping(const Context& ctx) {
   co_return fail(std::move(call.error));
 }
 
+// Users without pg_monitor see that there are standbys, but not how far they are.
+Task<Result<std::vector<Standby>>> PostgresDatabase::standbys(const Context& ctx) {
+  Statement statement;
+  statement.text =
+      "SELECT coalesce(nullif(application_name, ''), host(client_addr), ''), "
+      "sync_state IN ('sync', 'quorum'), greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(), "
+      "coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn))), "
+      "coalesce(extract(epoch FROM coalesce(replay_lag, flush_lag, write_lag)), 0) "
+      "FROM pg_stat_replication WHERE state IS NOT NULL";
+  CO_TRY(Rows rows, co_await run(ctx, std::move(statement)));
+  std::vector<Standby> standbys;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    Standby standby;
+    standby.name = rows.cell(row, 0).text();
+    standby.synchronous = rows.cell(row, 1).text() == "t";
+    standby.lag_bytes = to_double(rows.cell(row, 2).text()).value_or(0);
+    standby.lag_seconds = to_double(rows.cell(row, 3).text()).value_or(0);
+    standbys.push_back(std::move(standby));
+  }
+  co_return standbys;
+}
+
 PoolStats PostgresDatabase::stats() const {
   PoolStats stats = pool_->stats();
   for (const auto& lanes : lanes_) {
-    for (const auto& lane : lanes) stats.open += lane->connected() ? 1 : 0;
+    for (const auto& lane : lanes) {
+      stats.lanes_open += lane->connected() ? 1 : 0;
+      stats.lane_load += lane->calls();
+    }
+    stats.lanes += static_cast<int>(lanes.size());
   }
+  stats.open += stats.lanes_open;
+  stats.failovers = core_->connector->failovers();
   stats.statements = core_->statements;
   stats.transactions = core_->transactions;
   stats.retries = core_->retries;

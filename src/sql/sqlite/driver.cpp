@@ -8,10 +8,10 @@
 
 #include "runtime/blocking_pool.h"
 #include "runtime/io.h"
+#include "sql/driver_transaction.h"
 #include "sql/errors.h"
 #include "sql/sqlite/driver_internal.h"
 #include "sql/sqlite/driver_writer.h"
-#include "sql/transaction_retry.h"
 
 namespace halcyon::sql::sqlite {
 
@@ -125,7 +125,7 @@ class SqliteDatabase final : public Database {
   runtime::BlockingPool threads_;  // last: joined before the connections are closed
 };
 
-class SqliteDatabase::Tx final : public Transaction {
+class SqliteDatabase::Tx final : public DriverTransaction {
  public:
   explicit Tx(SqliteDatabase& db) : db_(db) {}
 
@@ -137,23 +137,11 @@ class SqliteDatabase::Tx final : public Transaction {
     co_return rows;
   }
   const Dialect& dialect() const override { return sqlite_dialect(); }
-  void on_commit(std::move_only_function<void()> action) override {
-    actions_.push_back(std::move(action));
-  }
-  void before_commit(Statement last, std::function<Error(Error)> explain) override {
-    last_.emplace(LastStatement{std::move(last), std::move(explain)});
-  }
   // Runs the statement that goes before COMMIT.
   Task<Status> run_last(const Context& ctx) { co_return co_await sql::run_last(*this, ctx, last_); }
 
-  const std::optional<Error>& failure() const { return failure_; }
-  std::vector<std::move_only_function<void()>>& actions() { return actions_; }
-
  private:
-  std::optional<LastStatement> last_;
   SqliteDatabase& db_;
-  std::optional<Error> failure_;  // of the first statement that failed
-  std::vector<std::move_only_function<void()>> actions_;
 };
 
 Task<Attempt> SqliteDatabase::attempt(const Context& ctx, const Body& body) {
@@ -183,7 +171,7 @@ Task<Attempt> SqliteDatabase::attempt(const Context& ctx, const Body& body) {
     co_return Attempt(std::move(status), again);
   }
   if (!finished) co_return Attempt(std::move(finished), false);
-  for (auto& action : tx.actions()) action();
+  tx.tell_committed();
   co_return Attempt();
 }
 
