@@ -154,7 +154,7 @@ Status Dispatcher::read_head(const net::Request& request, Call& call) const {
   call.ctx.request_id = std::string(request.headers.get("X-Request-Id"));
   if (call.ctx.request_id.empty() || call.ctx.request_id.size() > 100)
     call.ctx.request_id = request_id();
-  call.ctx.client_address = request.remote_address;
+  call.ctx.client_address = request.client_address;
   call.ctx.deadline = runtime::Clock::now() + services_.settings.request_timeout;
   call.ctx.idempotency_key = std::string(request.headers.get("Idempotency-Key"));
   call.authenticator = std::string(request.headers.get("X-Authenticator"));

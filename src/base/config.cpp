@@ -8,6 +8,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "base/networks.h"
 #include "base/time_zone.h"
 
 extern char** environ;
@@ -33,7 +34,13 @@ constexpr Setting kSettings[] = {
     {"APP_LANG", kText, "en-US", "Default language: en-US or zh-CN", ""},
     {"TZ", kTimeZone, "", "Time zone of this process, e.g. Asia/Shanghai", ""},
     {"STORAGE_PATH", kText, "storage", "Folder for local data", ""},
-    {"WEB_ROOT", kText, "", "Folder of the built web client; empty: none is served", ""},
+    {"WEB_ROOT", kText, "",
+     "Folder of the built web client; none: it is not served; empty: share/halcyon/web or web/dist "
+     "near the program",
+     ""},
+    {"TRUSTED_PROXIES", kNetworks, "loopback",
+     "Balancers whose X-Forwarded-For is believed: addresses, networks, loopback, private, none",
+     ""},
     {"REQUEST_BODY_LIMIT", kSize, "10mb", "Largest request body", ""},
     {"CORS_ORIGIN_WHITELIST", kList, "",
      "Origins allowed with credentials, separated by commas; empty: any, without", ""},
@@ -160,6 +167,8 @@ std::string_view accepted(const Setting& setting) {
       return "a time zone such as Asia/Shanghai or +08:00";
     case kClusterMode:
       return "a number of processes from 1 to 512, max, -1 or nothing";
+    case kNetworks:
+      return "addresses and networks such as 10.0.0.0/8, loopback, private or none";
     case kWorkerMode:
       return "nothing, !, *, - or topics separated by commas, such as !,workflow:process";
     case kText:
@@ -188,6 +197,14 @@ bool is_worker_mode(std::string_view value) {
   return std::ranges::all_of(split(value, ','), [](auto part) { return is_topic(trim(part)); });
 }
 
+std::vector<std::string> items_of(std::string_view list) {
+  std::vector<std::string> items;
+  for (std::string_view part : split(list, ',')) {
+    if (auto item = trim(part); !item.empty()) items.emplace_back(item);
+  }
+  return items;
+}
+
 bool is_good(const Setting& setting, std::string_view value) {
   switch (setting.kind) {
     case kInteger:
@@ -209,6 +226,8 @@ bool is_good(const Setting& setting, std::string_view value) {
       return value.empty() || TimeZone::find(value);
     case kClusterMode:
       return value.empty() || value == "max" || value == "-1" || is_between(value, 1, 512);
+    case kNetworks:
+      return Networks::parse_with_words(items_of(value)).has_value();
     case kWorkerMode:
       return is_worker_mode(value);
     case kText:
@@ -409,13 +428,7 @@ size_t Config::bytes(std::string_view name) const {
 std::chrono::milliseconds Config::milliseconds(std::string_view name) const {
   return std::chrono::milliseconds(parse_duration_ms(get(name)).value_or(0));
 }
-std::vector<std::string> Config::list(std::string_view name) const {
-  std::vector<std::string> items;
-  for (std::string_view part : split(get(name), ',')) {
-    if (auto item = trim(part); !item.empty()) items.emplace_back(item);
-  }
-  return items;
-}
+std::vector<std::string> Config::list(std::string_view name) const { return items_of(get(name)); }
 
 std::string example_env() {
   std::string text =

@@ -32,6 +32,7 @@ enum class SettingKind {
   kDuration,
   kChoice,
   kList,
+  kNetworks,     // addresses and networks, also loopback, private and none
   kUrlPath,      // begins with /
   kTimeZone,     // empty: the system's
   kClusterMode,  // empty, a number of processes, max or -1

@@ -34,6 +34,15 @@ std::optional<IpAddress> parse_ip(std::string_view text) {
   return address;
 }
 
+std::string to_text(const IpAddress& address) {
+  constexpr IpAddress kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  const bool is_v4 = std::equal(address.begin(), address.begin() + 12, kMapped.begin());
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  inet_ntop(is_v4 ? AF_INET : AF_INET6, address.data() + (is_v4 ? 12 : 0), text.data(),
+            text.size());
+  return text.data();
+}
+
 Result<Networks> Networks::parse(std::span<const std::string> entries) {
   Networks networks;
   for (const std::string& entry : entries) {
@@ -52,11 +61,31 @@ Result<Networks> Networks::parse(std::span<const std::string> entries) {
   return networks;
 }
 
+Result<Networks> Networks::parse_with_words(std::span<const std::string> entries) {
+  std::vector<std::string> all;
+  for (const std::string& entry : entries) {
+    const std::string_view word = trim(entry);
+    if (word == "none") continue;
+    if (word == "loopback") {
+      all.insert(all.end(), {"127.0.0.0/8", "::1"});
+    } else if (word == "private") {
+      all.insert(all.end(), {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+                             "fc00::/7", "fe80::/10"});
+    } else {
+      all.emplace_back(word);
+    }
+  }
+  return parse(all);
+}
+
 bool Networks::contains(std::string_view address) const {
   const auto ip = parse_ip(address);
-  return ip && std::ranges::any_of(entries_, [&](const Entry& entry) {
-           return matches(*ip, entry.address, entry.bits);
-         });
+  return ip && contains(*ip);
+}
+
+bool Networks::contains(const IpAddress& address) const {
+  return std::ranges::any_of(
+      entries_, [&](const Entry& entry) { return matches(address, entry.address, entry.bits); });
 }
 
 }  // namespace halcyon

@@ -22,12 +22,18 @@ namespace halcyon {
 // 16 bytes; IPv4 as ::ffff:a.b.c.d.
 using IpAddress = std::array<uint8_t, 16>;
 std::optional<IpAddress> parse_ip(std::string_view text);
+// The usual form: "2001:db8::1", and IPv4 as "10.1.2.3".
+std::string to_text(const IpAddress& address);
 
 class Networks {
  public:
   // Error INVALID_CONFIG: an entry is neither an address nor a network.
   static Result<Networks> parse(std::span<const std::string> entries);
+  // The same, with words: "loopback", "private" (networks of no use on the internet, which include
+  // link-local ones and those of IPv6) and "none", which stands for nothing.
+  static Result<Networks> parse_with_words(std::span<const std::string> entries);
   bool contains(std::string_view address) const;  // false for what is no address
+  bool contains(const IpAddress& address) const;
   bool empty() const { return entries_.empty(); }
 
  private:

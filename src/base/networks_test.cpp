@@ -25,6 +25,31 @@ TEST(Networks, HoldsTheAddressesOfItsEntries) {
   EXPECT_FALSE(of({}).contains("127.0.0.1"));
 }
 
+TEST(Networks, KnowsWords) {
+  const auto words = [](std::vector<std::string> entries) {
+    return Networks::parse_with_words(entries).value();
+  };
+  const Networks near = words({"loopback", " private "});
+  for (const char* inside : {"127.1.2.3", "::1", "10.0.0.1", "172.31.255.255", "192.168.0.1",
+                             "169.254.1.1", "fd12::1", "fe80::1"})
+    EXPECT_TRUE(near.contains(inside)) << inside;
+  for (const char* outside : {"172.32.0.0", "8.8.8.8", "2001:db8::1", "::2"})
+    EXPECT_FALSE(near.contains(outside)) << outside;
+  EXPECT_FALSE(words({"loopback"}).contains("10.0.0.1"));
+  EXPECT_TRUE(words({"none"}).empty());
+  EXPECT_TRUE(words({"none", "203.0.113.7"}).contains("203.0.113.7"));
+  const std::vector<std::string> other{"everybody"};
+  EXPECT_FALSE(Networks::parse_with_words(other));
+}
+
+TEST(Networks, WritesAddressesInOneForm) {
+  const auto form = [](const char* text) { return to_text(parse_ip(text).value()); };
+  EXPECT_EQ(form("10.1.2.3"), "10.1.2.3");
+  EXPECT_EQ(form("::ffff:10.1.2.3"), "10.1.2.3");
+  EXPECT_EQ(form("2001:0DB8:0:0::1"), "2001:db8::1");
+  EXPECT_EQ(form("::1"), "::1");
+}
+
 TEST(Networks, RefusesWhatIsNoNetwork) {
   for (const char* text : {"", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "fd00::/129", "host",
                            "10.0.0.0/8/8", "1.2.3", "10.0.0.0/0x8"}) {

@@ -255,7 +255,7 @@ Task<void> Connection::loop() {
     Request request;
     if (!co_await read_request(request)) break;
     request.peer_gone = gone_;
-    request.remote_address = address_;
+    request.remote_address = request.client_address = address_;
     phase_ = Phase::kHandling;
     no_limit();
     local_.requests.fetch_add(1, std::memory_order_relaxed);

@@ -45,6 +45,7 @@ struct Request {
   Headers headers;
   std::string body;
   std::string remote_address;  // of the peer, without port
+  std::string client_address;  // the peer's, or the one that trusted balancers name
   bool keep_alive = true;
   std::shared_ptr<std::atomic<bool>> peer_gone;  // set when the connection is lost
 };
