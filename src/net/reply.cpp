@@ -50,11 +50,11 @@ Response plain_error(int status, std::string_view code, std::string_view message
   return response;
 }
 
-bool accepts_gzip(std::string_view accept_encoding) {
-  if (accept_encoding.find("gzip") == std::string_view::npos) return false;
+bool accepts_encoding(std::string_view accept_encoding, std::string_view encoding) {
+  if (accept_encoding.find(encoding) == std::string_view::npos) return false;
   for (std::string_view item : split(accept_encoding, ',')) {
     const size_t semicolon = item.find(';');
-    if (!iequals(trim(item.substr(0, semicolon)), "gzip")) continue;
+    if (!iequals(trim(item.substr(0, semicolon)), encoding)) continue;
     if (semicolon == std::string_view::npos) return true;
     const std::string_view weight = trim(item.substr(semicolon + 1));
     return !starts_with_ci(weight, "q=") || to_double(trim(weight.substr(2))).value_or(1) > 0;
@@ -69,7 +69,9 @@ void compress(const Request& request, Response& response) {
     return;
   response.headers.add("Vary", "Accept-Encoding");
   std::string small;
-  if (!accepts_gzip(request.headers.get("Accept-Encoding")) || !gzip(response.body, small)) return;
+  if (!accepts_encoding(request.headers.get("Accept-Encoding"), "gzip") ||
+      !gzip(response.body, small))
+    return;
   response.body = std::move(small);
   response.headers.set("Content-Encoding", "gzip");
   // Other bytes than the tag was made for, though the same content.

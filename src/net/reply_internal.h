@@ -25,7 +25,4 @@ std::string make_head(const Response& response, const HeadOptions& options);
 // The present time as HTTP wants it; made once a second and thread.
 std::string_view http_date();
 
-// "gzip" stands in an Accept-Encoding header, and not with q=0.
-bool accepts_gzip(std::string_view accept_encoding);
-
 }  // namespace halcyon::net

@@ -172,8 +172,10 @@ bool Server::Shared::accept_all() {
 
 void Server::Shared::take(int fd, std::string address) {
   Descriptor socket(fd);
-  if (total(&ServerThread::count) >= static_cast<int64_t>(options.max_connections))
+  if (total(&ServerThread::count) >= static_cast<int64_t>(options.max_connections)) {
+    turned_away.fetch_add(1, std::memory_order_relaxed);
     return send_off(std::move(socket));
+  }
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ServerThread* least = threads[0].get();
@@ -293,6 +295,7 @@ ServerStats Server::stats() const {
   s.requests_in_flight = shared_->in_flight;
   s.requests = shared_->total(&ServerThread::requests);
   s.shed = shared_->total(&ServerThread::shed);
+  s.turned_away = shared_->turned_away;
   return s;
 }
 

@@ -57,6 +57,7 @@ struct ServerStats {
   int64_t websockets = 0;          // open
   int64_t requests_in_flight = 0;  // being worked on
   int64_t requests = 0, shed = 0;  // since the start
+  int64_t turned_away = 0;         // connections above max_connections, since the start
 };
 
 // A listening socket on options.host and port, for ServerOptions::inherited_fd of several servers

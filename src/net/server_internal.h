@@ -39,7 +39,7 @@ struct Server::Shared : std::enable_shared_from_this<Server::Shared> {
   int port = 0;
   runtime::Clock::time_point websockets_told{};  // set by drain, read by the same thread
   std::atomic<bool> announced{false}, draining{false}, stopped{false};
-  std::atomic<int64_t> in_flight{0};
+  std::atomic<int64_t> in_flight{0}, turned_away{0};
 
   // On the first thread.
   void wait_for_clients();

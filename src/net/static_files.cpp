@@ -1,13 +1,16 @@
 #include "net/static_files.h"
 
-#include <fmt/chrono.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cerrno>
 
+#include "base/crypto.h"
 #include "base/text.h"
+#include "net/gzip.h"
 
 namespace halcyon::net {
 namespace {
@@ -35,34 +38,38 @@ constexpr Type kTypes[] = {
     {".woff2", "font/woff2"},
     {".woff", "font/woff"},
     {".txt", "text/plain; charset=utf-8"},
+    {".webmanifest", "application/manifest+json"},
     {".pdf", "application/pdf"},
     {".wasm", "application/wasm"},
 };
 
-// "app.3f2a9c1b.js", "index-BX3k9aQz.js": a part of eight or more letters and digits, some of them
-// digits.
-bool has_hash(std::string_view name) {
-  size_t run = 0, digits = 0;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const char c = name[i];
-    const bool is_digit = c >= '0' && c <= '9';
-    if (is_digit || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_') {
-      ++run;
-      digits += is_digit ? 1 : 0;
-    } else {
-      if (run >= 8 && digits > 0) return true;
-      run = digits = 0;
-    }
-  }
-  return false;
-}
+struct Encoding {
+  std::string_view name, extension;
+};
+constexpr Encoding kEncodings[] = {{"br", ".br"}, {"gzip", ".gz"}};  // the smallest first
 
-std::optional<std::string> read(const fs::path& path, off_t size) {
-  std::string text(static_cast<size_t>(size), '\0');
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(text.data(), size)) return std::nullopt;
-  return text;
-}
+class OpenFile {
+ public:
+  explicit OpenFile(const fs::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  OpenFile(const OpenFile&) = delete;
+  ~OpenFile() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  bool stat(struct stat& info) const { return fd_ >= 0 && fstat(fd_, &info) == 0; }
+  bool read(std::string& text) const {
+    size_t done = 0;
+    while (done < text.size()) {
+      const ssize_t count = ::read(fd_, text.data() + done, text.size() - done);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return false;
+      done += static_cast<size_t>(count);
+    }
+    return true;
+  }
+
+ private:
+  int fd_;
+};
 
 struct Range {
   size_t first, last;
@@ -93,6 +100,30 @@ std::optional<Range> parse_range(std::string_view header, size_t size, bool& uns
   return std::nullopt;
 }
 
+// The text, or the part of it that was asked for.
+void cut(const Request& request, std::string text, const std::string& etag, Response& response) {
+  std::string_view header = request.headers.get("Range");
+  // A part of what the client has already is of no use when that has changed.
+  const std::string_view condition = request.headers.get("If-Range");
+  if (!condition.empty() && condition != etag) header = {};
+  bool unsatisfiable = false;
+  const auto range = parse_range(header, text.size(), unsatisfiable);
+  response.headers.set("Accept-Ranges", "bytes");
+  if (unsatisfiable) {
+    response.status = 416;
+    response.headers.set("Content-Range", fmt::format("bytes */{}", text.size()));
+    return;
+  }
+  if (range) {
+    response.status = 206;
+    response.compressible = false;
+    response.headers.set("Content-Range",
+                         fmt::format("bytes {}-{}/{}", range->first, range->last, text.size()));
+    text = text.substr(range->first, range->last - range->first + 1);
+  }
+  response.body = std::move(text);
+}
+
 }  // namespace
 
 std::string_view mime_type(std::string_view name) {
@@ -109,77 +140,101 @@ StaticFiles::StaticFiles(fs::path root, Options options) : options_(std::move(op
   root_ = fs::canonical(root, error);
 }
 
+bool StaticFiles::is_inside(const fs::path& path) const {
+  const auto [end, unused] = std::mismatch(root_.begin(), root_.end(), path.begin(), path.end());
+  return end == root_.end();
+}
+
 std::optional<fs::path> StaticFiles::find(std::string_view url_path) const {
   if (root_.empty()) return std::nullopt;
   std::string relative = percent_decode(url_path, false);
-  if (relative.find('\0') != std::string::npos) return std::nullopt;
+  // Files of tools, and "..".
+  if (relative.find('\0') != std::string::npos || relative.find("/.") != std::string::npos)
+    return std::nullopt;
   relative.erase(0, relative.find_first_not_of('/'));
   if (relative.empty() || relative.ends_with('/')) relative += "index.html";
   std::error_code error;
   const fs::path path = fs::canonical(root_ / relative, error);
   // Also after links are followed it must lie inside.
-  const auto [end, unused] = std::mismatch(root_.begin(), root_.end(), path.begin(), path.end());
-  if (error || end != root_.end() || !fs::is_regular_file(path, error)) return std::nullopt;
+  if (error || !is_inside(path) || !fs::is_regular_file(path, error)) return std::nullopt;
   return path;
+}
+
+// A browser on its way to a page of the web client, not to a file that is missing: that one must
+// not get a page instead.
+bool StaticFiles::is_page(const Request& request) const {
+  if (options_.fallback.empty()) return false;
+  if (!options_.immutable.empty() && request.path.starts_with(options_.immutable)) return false;
+  const std::string_view name = request.path.substr(request.path.rfind('/') + 1);
+  return name.find('.') == std::string_view::npos ||
+         request.headers.get("Accept").find("text/html") != std::string_view::npos;
+}
+
+std::optional<StaticFiles::File> StaticFiles::read(const fs::path& path,
+                                                   std::string_view unless) const {
+  const OpenFile open(path);
+  struct stat info{};
+  if (!open.stat(info) || !S_ISREG(info.st_mode) || info.st_size > kMaxSize) return std::nullopt;
+  Tag tag{info.st_ino, info.st_size,
+          info.st_mtim.tv_sec * int64_t{1'000'000'000} + info.st_mtim.tv_nsec, ""};
+  {
+    std::lock_guard lock(mutex_);
+    const Tag& known = tags_[path.native()];
+    const bool same =
+        known.inode == tag.inode && known.size == tag.size && known.changed_ns == tag.changed_ns;
+    if (same) tag.etag = known.etag;
+  }
+  File file;
+  if (!tag.etag.empty() && unless.find(tag.etag) != std::string_view::npos) {
+    file.etag = tag.etag;
+    return file;
+  }
+  file.text.resize(static_cast<size_t>(info.st_size));
+  if (!open.read(file.text)) return std::nullopt;
+  if (tag.etag.empty()) {
+    tag.etag = "\"" + sha256_hex(file.text).substr(0, 24) + "\"";
+    std::lock_guard lock(mutex_);
+    tags_[path.native()] = tag;
+  }
+  file.etag = tag.etag;
+  return file;
 }
 
 std::optional<Response> StaticFiles::serve(const Request& request) const {
   if (request.method != "GET" && request.method != "HEAD") return std::nullopt;
   auto path = find(request.path);
-  if (!path && !options_.fallback.empty()) {
-    const auto slash = request.path.rfind('/');
-    const bool looks_like_file =
-        request.path.substr(slash == std::string_view::npos ? 0 : slash).find('.') !=
-        std::string_view::npos;
-    if (!looks_like_file) path = find("/" + options_.fallback);
-  }
+  if (!path && is_page(request)) path = find("/" + options_.fallback);
   if (!path) return std::nullopt;
 
   Response response;
-  response.headers.set("Content-Type", std::string(mime_type(path->native())));
-  response.headers.set("X-Content-Type-Options", "nosniff");
-  response.headers.set("Cache-Control", has_hash(path->filename().native())
-                                            ? "public, max-age=31536000, immutable"
-                                            : "no-cache");
-  fs::path file = *path;
-  struct stat info{};
-  const std::string packed = path->native() + ".gz";
-  const bool takes_gzip =
-      request.headers.get("Accept-Encoding").find("gzip") != std::string_view::npos;
-  if (takes_gzip && !request.headers.has("Range") && stat(packed.c_str(), &info) == 0 &&
-      S_ISREG(info.st_mode)) {
-    file = packed;
+  Headers& headers = response.headers;
+  headers.set("Content-Type", std::string(mime_type(path->native())));
+  headers.set("X-Content-Type-Options", "nosniff");
+  const bool immutable =
+      !options_.immutable.empty() && request.path.starts_with(options_.immutable);
+  headers.set("Cache-Control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
+  fs::path chosen = *path;
+  for (const Encoding& encoding : kEncodings) {
+    std::error_code error;
+    const fs::path packed = fs::canonical(path->native() + std::string(encoding.extension), error);
+    if (error || !is_inside(packed)) continue;
+    headers.set("Vary", "Accept-Encoding");
+    if (chosen != *path || request.headers.has("Range") ||
+        !accepts_encoding(request.headers.get("Accept-Encoding"), encoding.name))
+      continue;
+    chosen = packed;
     response.compressible = false;
-    response.headers.set("Content-Encoding", "gzip");
-    response.headers.set("Vary", "Accept-Encoding");
+    headers.set("Content-Encoding", std::string(encoding.name));
   }
-  if (stat(file.c_str(), &info) != 0 || info.st_size > kMaxSize) return std::nullopt;
-  const std::string etag = fmt::format("\"{:x}-{:x}\"", info.st_mtime, info.st_size);
-  response.headers.set("ETag", etag);
-  response.headers.set("Last-Modified",
-                       fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(info.st_mtime)));
-  if (request.headers.get("If-None-Match").find(etag) != std::string_view::npos) {
+  const std::string_view unless = request.headers.get("If-None-Match");
+  auto file = read(chosen, unless);
+  if (!file) return std::nullopt;
+  headers.set("ETag", file->etag);
+  if (unless.find(file->etag) != std::string_view::npos) {
     response.status = 304;
     return response;
   }
-  auto text = read(file, info.st_size);
-  if (!text) return std::nullopt;
-  bool unsatisfiable = false;
-  const auto range = parse_range(request.headers.get("Range"), text->size(), unsatisfiable);
-  response.headers.set("Accept-Ranges", "bytes");
-  if (unsatisfiable) {
-    response.status = 416;
-    response.headers.set("Content-Range", fmt::format("bytes */{}", text->size()));
-    return response;
-  }
-  if (range) {
-    response.status = 206;
-    response.compressible = false;
-    response.headers.set("Content-Range",
-                         fmt::format("bytes {}-{}/{}", range->first, range->last, text->size()));
-    *text = text->substr(range->first, range->last - range->first + 1);
-  }
-  response.body = *std::move(text);
+  cut(request, std::move(file->text), file->etag, response);
   return response;
 }
 
