@@ -204,7 +204,13 @@ void ClusterImpl::show_metrics() {
     auto m = member.lock();
     return m ? static_cast<double>(m->age().count()) / 1000 : 0.0;
   });
-  show("halcyon_bus_lag", "Messages of the bus that this process has yet to read", [bus] {
+  show("halcyon_lease_held", "1 while this process may serve", [member] {
+    auto m = member.lock();
+    return m && m->holds() ? 1 : 0;
+  });
+  metrics.gauge("halcyon_lease_ttl_seconds", "Life of a lease that is not renewed")
+      .set(static_cast<double>(options_.lease_ttl.count()) / 1000);
+  show("halcyon_bus_lag_messages", "Messages of the bus that this process has yet to read", [bus] {
     auto b = bus.lock();
     return b ? b->lag() : 0;
   });

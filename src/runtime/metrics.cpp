@@ -6,7 +6,9 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace halcyon::runtime {
@@ -19,6 +21,33 @@ struct Metrics::Impl {
     std::function<double()> read;
   };
   std::vector<Read> gauges;
+  struct Kept {
+    prometheus::Counter* counter;
+    std::function<double()> read;
+  };
+  std::vector<Kept> counters;
+  struct Varying {
+    prometheus::Family<prometheus::Gauge>* family;
+    std::function<Samples()> read;
+    std::vector<prometheus::Gauge*> shown;
+  };
+  std::vector<Varying> varying;
+
+  void refresh() {
+    for (auto& [gauge, read] : gauges) gauge->Set(read());
+    for (auto& [counter, read] : counters) {
+      counter->Increment(std::max(0.0, read() - counter->Value()));
+    }
+    for (Varying& family : varying) {
+      for (auto* gauge : family.shown) family.family->Remove(gauge);
+      family.shown.clear();
+      for (const auto& [labels, value] : family.read()) {
+        auto& gauge = family.family->Add(labels);
+        gauge.Set(value);
+        family.shown.push_back(&gauge);
+      }
+    }
+  }
 };
 
 void Counter::add(double amount) { static_cast<prometheus::Counter*>(handle)->Increment(amount); }
@@ -60,9 +89,23 @@ void Metrics::gauge(const std::string& name, const std::string& help, const Labe
   impl_->gauges.push_back({&family.Add(labels), std::move(read)});
 }
 
+void Metrics::counter(const std::string& name, const std::string& help, const Labels& labels,
+                      std::function<double()> read) {
+  auto& family = prometheus::BuildCounter().Name(name).Help(help).Register(impl_->registry);
+  std::lock_guard lock(impl_->mutex);
+  impl_->counters.push_back({&family.Add(labels), std::move(read)});
+}
+
+void Metrics::gauges(const std::string& name, const std::string& help,
+                     std::function<Samples()> read) {
+  auto& family = prometheus::BuildGauge().Name(name).Help(help).Register(impl_->registry);
+  std::lock_guard lock(impl_->mutex);
+  impl_->varying.push_back({&family, std::move(read), {}});
+}
+
 std::string Metrics::render() const {
   std::lock_guard lock(impl_->mutex);
-  for (auto& gauge : impl_->gauges) gauge.gauge->Set(gauge.read());
+  impl_->refresh();
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace halcyon::runtime {
@@ -51,6 +52,12 @@ class Metrics {
   // Asked each time the metrics are rendered.
   void gauge(const std::string& name, const std::string& help, const Labels& labels,
              std::function<double()> read);
+  // A counter kept elsewhere, asked each time; what it answers must not fall.
+  void counter(const std::string& name, const std::string& help, const Labels& labels,
+               std::function<double()> read);
+  // Samples that come and go, e.g. one for each standby there is now. Labels must differ.
+  using Samples = std::vector<std::pair<Labels, double>>;
+  void gauges(const std::string& name, const std::string& help, std::function<Samples()> read);
   std::string render() const;
 
  private:

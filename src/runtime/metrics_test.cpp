@@ -1,9 +1,14 @@
 #include "runtime/metrics.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <ctime>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "runtime/process_metrics.h"
 
 namespace halcyon::runtime {
 namespace {
@@ -39,6 +44,47 @@ TEST(Metrics, RendersPrometheusText) {
   EXPECT_TRUE(has_line(text, "took_seconds_bucket{le=\"0.005\"} 1")) << text;
   EXPECT_TRUE(has_line(text, "took_seconds_bucket{le=\"+Inf\"} 2")) << text;
   EXPECT_TRUE(has_line(text, "size_bytes_bucket{le=\"100\"} 1")) << text;
+}
+
+TEST(Metrics, ShowsWhatIsKeptElsewhere) {
+  Metrics metrics;
+  double count = 2;
+  metrics.counter("kept_total", "Kept", {{"a", "b"}}, [&] { return count; });
+  Metrics::Samples standbys{{{{"standby", "one"}}, 1}, {{{"standby", "two"}}, 2}};
+  metrics.gauges("lag_seconds", "Lag", [&] { return standbys; });
+  const std::string first = metrics.render();
+  EXPECT_TRUE(has_line(first, "# TYPE kept_total counter")) << first;
+  EXPECT_TRUE(has_line(first, "kept_total{a=\"b\"} 2")) << first;
+  EXPECT_TRUE(has_line(first, "lag_seconds{standby=\"one\"} 1")) << first;
+  count = 5;
+  standbys = {{{{"standby", "two"}}, 3}};
+  const std::string second = metrics.render();
+  EXPECT_TRUE(has_line(second, "kept_total{a=\"b\"} 5")) << second;
+  EXPECT_TRUE(has_line(second, "lag_seconds{standby=\"two\"} 3")) << second;
+  EXPECT_EQ(second.find("one"), std::string::npos) << second;  // it is gone
+}
+
+TEST(ProcessMetrics, TellOfThisProcess) {
+  Metrics metrics;
+  show_process(metrics);
+  const auto value = [&](const std::string& name) {
+    const std::string text = "\n" + metrics.render();
+    const size_t at = text.find("\n" + name + " ");
+    return at == std::string::npos ? -1.0 : std::stod(text.substr(at + name.size() + 2));
+  };
+  const double before = value("process_cpu_seconds_total");
+  EXPECT_GE(before, 0);
+  const double descriptors = value("process_open_fds");
+  const int extra = dup(0);
+  EXPECT_EQ(value("process_open_fds"), descriptors + 1);
+  close(extra);
+  EXPECT_GT(value("process_max_fds"), descriptors);
+  EXPECT_GT(value("process_resident_memory_bytes"), 1e6);
+  EXPECT_GT(value("process_virtual_memory_bytes"), value("process_resident_memory_bytes"));
+  EXPECT_GE(value("process_threads"), 1);
+  EXPECT_NEAR(value("process_start_time_seconds"), static_cast<double>(std::time(nullptr)), 600);
+  while (value("process_cpu_seconds_total") <= before) {
+  }
 }
 
 TEST(Metrics, CountsFromManyThreads) {

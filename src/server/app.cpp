@@ -18,8 +18,10 @@
 #include "runtime/blocking_pool.h"
 #include "runtime/io.h"
 #include "runtime/metrics.h"
+#include "runtime/process_metrics.h"
 #include "schema/catalog.h"
 #include "schema/field_type.h"
+#include "server/database_metrics.h"
 #include "server/health.h"
 #include "server/http_root.h"
 #include "server/key_check.h"
@@ -34,6 +36,7 @@ const std::string kVersion = HALCYON_VERSION;
 namespace {
 
 namespace fs = std::filesystem;
+using runtime::show_process;
 constexpr size_t kHashThreads = 2;
 constexpr size_t kHashQueue = 64;
 
@@ -100,6 +103,7 @@ struct App::Impl {
   Ids ids;
   std::string jwt_secret;
   std::unique_ptr<sql::Database> db;
+  std::unique_ptr<DatabaseMetrics> database_metrics;
   std::unique_ptr<cluster::Cluster> cluster;
   data::CountCache counts;
   data::Writer writer;
@@ -109,6 +113,7 @@ struct App::Impl {
   std::unique_ptr<api::Dispatcher> dispatcher;
   std::unique_ptr<HttpRoot> root;
   std::unique_ptr<net::Server> http, admin;
+  std::atomic<bool> serving{false};
   bool stopped = false;
   std::mutex mutex;
   std::condition_variable hurried;
@@ -189,7 +194,7 @@ struct App::Impl {
         api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
                       [this] { return health.ready(); }, &cluster->idempotency(), &cluster->lease(),
                       &cluster->bus(), cluster.get()});
-    root = std::make_unique<HttpRoot>(*dispatcher, *db, health, metrics);
+    root = std::make_unique<HttpRoot>(*dispatcher, health, metrics, root_options(config));
     return {};
   }
 
@@ -201,11 +206,21 @@ struct App::Impl {
       options.host = "127.0.0.1";
       options.port = 0;
     }
-    admin = std::make_unique<net::Server>(io, options,
-                                          [this](net::Request& request) -> Task<net::Response> {
-                                            co_return answer_admin(request, health, metrics);
-                                          });
+    show_process(metrics);
+    metrics.gauge("halcyon_build_info", "1, with the version as a label", {{"version", kVersion}})
+        .set(1);
+    metrics.gauge("halcyon_hash_queue", "Passwords that wait to be hashed or checked", {},
+                  [this] { return static_cast<double>(hashing.queued()); });
+    admin = std::make_unique<net::Server>(
+        io, options, [this](net::Request& request) { return answer_admin(request); });
     return admin->listen();
+  }
+
+  // Health and figures, nothing else.
+  Task<net::Response> answer_admin(const net::Request& request) {
+    if (request.path != "/metrics") co_return health.answer(request.path);
+    if (serving) co_await database_metrics->refresh();
+    co_return metrics_text(metrics.render());
   }
 
   Status open_database() {
@@ -215,6 +230,7 @@ struct App::Impl {
       fs::create_directories(fs::path(options.storage).parent_path(), error);
     }
     TRY(db, runtime::run(io.thread(0), sql::open(options, io)));
+    database_metrics = std::make_unique<DatabaseMetrics>(*db, metrics);
     return {};
   }
 
@@ -251,11 +267,10 @@ struct App::Impl {
   void tell_others() {
     cluster::Bus& bus = cluster->bus();
     access->join(bus);
-    catalog->on_change([&bus](const Context& ctx, sql::Executor& tx, const schema::Snapshot&,
+    catalog->on_change([&bus](const Context& ctx, sql::Transaction& tx, const schema::Snapshot&,
                               const schema::Snapshot& after) -> Task<Status> {
       json::Object payload{{"generation", after.generation}};
-      auto& whole = dynamic_cast<sql::Transaction&>(tx);  // changes are stored in no other way
-      return bus.publish(ctx, whole, "model", std::move(payload), cluster::Delivery::kConfirmed);
+      return bus.publish(ctx, tx, "model", std::move(payload), cluster::Delivery::kConfirmed);
     });
     catalog->on_restore([this](const Context& ctx, sql::Transaction& tx, std::string note) {
       return cluster->idempotency().restore(ctx, tx, std::move(note));
@@ -330,6 +345,7 @@ Status App::listen() {
     root.watch(*impl_->http);
   }
   impl_->health.start(*impl_->db, impl_->io.thread(0));
+  impl_->serving = true;
   impl_->migrations->watch(impl_->io.thread(0));
   impl_->tell_state(cluster::MemberState::kReady);
   return {};

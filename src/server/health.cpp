@@ -83,6 +83,11 @@ Health::Health(runtime::Metrics& metrics) {
                 [this] { return ready() ? 1.0 : 0.0; });
   metrics.gauge("halcyon_draining", "1 while this process goes down or was asked to drain", {},
                 [this] { return draining() || drain_requested_ ? 1.0 : 0.0; });
+  metrics.gauges("halcyon_db_up", "1 when the database answered the last look at it", [this] {
+    runtime::Metrics::Samples samples;
+    if (phase_.load() != Phase::kStarting) samples.push_back({{}, probe_->fine() ? 1.0 : 0.0});
+    return samples;
+  });
 }
 
 Health::~Health() { stop(); }
@@ -117,11 +122,8 @@ net::Response Health::answer(std::string_view path) const {
   return why.empty() ? plain_text(200, "ok") : plain_text(503, std::move(why));
 }
 
-net::Response answer_admin(const net::Request& request, const Health& health,
-                           const runtime::Metrics& metrics) {
-  if (request.path == "/metrics")
-    return plain_text(200, metrics.render(), "text/plain; version=0.0.4");
-  return health.answer(request.path);
+net::Response metrics_text(std::string text) {
+  return plain_text(200, std::move(text), "text/plain; version=0.0.4; charset=utf-8");
 }
 
 net::Response plain_text(int status, std::string body, std::string type) {

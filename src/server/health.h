@@ -58,10 +58,7 @@ class Health {
   std::shared_ptr<Probe> probe_;
 };
 
-// The admin port: health and figures, nothing else.
-net::Response answer_admin(const net::Request& request, const Health& health,
-                           const runtime::Metrics& metrics);
-
+net::Response metrics_text(std::string text);  // Prometheus' text format
 net::Response plain_text(int status, std::string body,
                          std::string type = "text/plain; charset=utf-8");
 net::Response nothing_here();

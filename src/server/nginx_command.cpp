@@ -150,7 +150,9 @@ Status NginxCommand::Impl::settle(const Config& config) {
           ? request_seconds
           : std::chrono::ceil<std::chrono::seconds>(config.milliseconds("HTTP_REQUEST_TIMEOUT"))
                 .count();
-  o.web_root = absolute(web_root.empty() ? config.get("WEB_ROOT") : web_root);
+  // A folder that is only found near this program may not be there on nginx's machine.
+  const std::string& set = config.get("WEB_ROOT");
+  o.web_root = absolute(!web_root.empty() ? web_root : set == "none" ? "" : set);
   o.api_path = api_path.empty() ? config.get("API_BASE_PATH") : api_path;
   o.ws_path = ws_path.empty() ? config.get("WS_PATH") : ws_path;
   for (std::string* path : {&o.tls_cert, &o.tls_key, &o.acme_root, &o.log_dir, &o.pid, &o.prefix})

@@ -116,6 +116,30 @@ net::ServerOptions admin_options(const Config& config) {
   return o;
 }
 
+std::string web_root(const Config& config) {
+  const std::string& given = config.get("WEB_ROOT");
+  if (!given.empty()) return given == "none" ? "" : given;
+  std::error_code error;
+  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (const char* near : {"../share/halcyon/web", "../../web/dist"}) {
+    const fs::path root = (folder / near).lexically_normal();
+    if (fs::is_regular_file(root / "index.html", error)) return root.string();
+  }
+  return "";
+}
+
+HttpRootOptions root_options(const Config& config) {
+  HttpRootOptions o;
+  const std::vector<std::string> trusted = config.list("TRUSTED_PROXIES");
+  o.trusted_proxies = Networks::parse_with_words(trusted).value();  // the configuration is checked
+  o.web_root = web_root(config);
+  std::string api = config.get("API_BASE_PATH");
+  while (api.size() > 1 && api.ends_with('/')) api.pop_back();
+  o.never_a_page = {api, config.get("WS_PATH"), "/healthz", "/metrics"};
+  o.max_requests = static_cast<size_t>(config.number("HTTP_MAX_REQUESTS"));
+  return o;
+}
+
 Result<std::string> token_secret(const Config& config) {
   if (config.is_set("APP_KEY")) return config.get("APP_KEY");
   const fs::path path = fs::path(config.get("STORAGE_PATH")) / "app_key";

@@ -12,6 +12,7 @@
 #include "cluster/cluster.h"
 #include "net/server.h"
 #include "schema/settings.h"
+#include "server/http_root.h"
 #include "sql/database.h"
 
 namespace halcyon::server {
@@ -22,6 +23,10 @@ access::Settings access_settings(const Config& config, std::string jwt_secret);
 api::Settings api_settings(const Config& config);
 net::ServerOptions http_options(const Config& config);
 net::ServerOptions admin_options(const Config& config);
+HttpRootOptions root_options(const Config& config);
+// WEB_ROOT, or the first folder with a built web client near the program: ../share/halcyon/web as
+// it is installed, ../../web/dist as it is built. Empty: none.
+std::string web_root(const Config& config);
 
 // APP_KEY, or a key made once and kept in STORAGE_PATH, so that sessions survive a restart. Several
 // processes may ask at once; all get the same key. Error INVALID_CONFIG.

@@ -18,8 +18,10 @@
 #include "base/log.h"
 #include "json/json.h"
 #include "runtime/cpus.h"
+#include "runtime/process_metrics.h"
 #include "server/app.h"
 #include "server/options.h"
+#include "server/serve.h"
 #include "server/systemd.h"
 #include "server/worker_link.h"
 
@@ -29,7 +31,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kStateVariable = "HALCYON_SUPERVISOR";
-constexpr int kBadConfig = 2;
 constexpr auto kYoung = 10s;  // a worker that dies younger makes its successor wait
 constexpr std::array kPauses{0ms, 250ms, 500ms, 1000ms, 2000ms, 5000ms};
 constexpr auto kSlack = 13s;  // beyond what a worker promises for its drain
@@ -82,6 +83,7 @@ Supervisor::Supervisor(const Config& config, std::vector<std::string> arguments)
              kSlack),
       restarts_(metrics_.counter("halcyon_supervisor_restarts_total",
                                  "Worker processes replaced because they died")) {
+  runtime::show_process(metrics_);
   sigset_t set;
   sigemptyset(&set);
   for (int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&set, number);

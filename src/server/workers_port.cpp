@@ -123,7 +123,7 @@ Task<net::Response> WorkersPort::figures() const {
     if (answer && answer->status == 200)
       named.emplace_back(std::to_string(worker.slot), std::move(answer->body));
   }
-  co_return plain_text(200, join_metrics(named), "text/plain; version=0.0.4");
+  co_return metrics_text(join_metrics(named));
 }
 
 }  // namespace halcyon::server

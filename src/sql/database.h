@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "runtime/context.h"
@@ -74,7 +75,17 @@ class Transaction : public Executor {
 
 struct PoolStats {
   int open = 0, idle = 0, waiting = 0;
+  int lanes = 0, lanes_open = 0;  // pipelined connections; those open count in `open` too
+  int lane_load = 0;              // statements in them or waiting for them
   int64_t statements = 0, transactions = 0, retries = 0;
+  int64_t failovers = 0;  // times another host of the list became the one that takes writes
+};
+
+// A server that follows the one that takes writes.
+struct Standby {
+  std::string name;  // application_name, or its address
+  bool synchronous = false;
+  double lag_bytes = 0, lag_seconds = 0;  // of what it has replayed, or written if it replays not
 };
 
 class Database : public Executor {
@@ -83,6 +94,10 @@ class Database : public Executor {
   virtual Task<Status> in_transaction(const Context& ctx, Body body) = 0;
   virtual Task<Status> ping(const Context& ctx) = 0;  // for readiness
   virtual PoolStats stats() const = 0;
+  // Empty where the database does not tell, or not this user.
+  virtual Task<Result<std::vector<Standby>>> standbys(const Context&) {
+    co_return std::vector<Standby>{};
+  }
   virtual const Options& options() const = 0;
   virtual Task<void> close() = 0;  // waits for running statements
 

@@ -147,7 +147,9 @@ std::unique_ptr<Connection> Pool::connect_any(milliseconds left, Error& error, b
       continue;
     }
     if (index != first) log_info("database host changed", {{"host", host.name}});
-    good_host_ = index;
+    // Several connect at once, and the first to start with is a guess.
+    if (good_host_.exchange(index) != index && connected_once_) ++failovers_;
+    connected_once_ = true;
     return std::move(*connected);
   }
   return nullptr;
@@ -229,6 +231,7 @@ PoolStats Pool::stats() const {
   stats.idle = static_cast<int>(idle_.size());
   stats.open = stats.idle + leased_;
   stats.waiting = static_cast<int>(waiting_.size());
+  stats.failovers = failovers_;
   return stats;
 }
 

@@ -96,6 +96,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const std::vector<Host> hosts_;
   runtime::IoPool& io_;
   std::atomic<size_t> good_host_{0};
+  std::atomic<bool> connected_once_{false};
+  std::atomic<int64_t> failovers_{0};
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;  // most recently used last; guarded by mutex_
   int leased_ = 0;                                 // guarded by mutex_

@@ -310,8 +310,12 @@ std::expected<ConnectionPtr, Connector::Refusal> Connector::connect(Purpose purp
     auto connected = connect_host(hosts_[index], purpose, until);
     std::lock_guard lock(mutex_);
     if (connected) {
-      if (good_ != index) log_info("database host changed", {{"host", hosts_[index].name}});
+      if (good_ != index) {
+        log_info("database host changed", {{"host", hosts_[index].name}});
+        if (connected_once_) ++failovers_;
+      }
       good_ = index;
+      connected_once_ = true;
       return connected;
     }
     if (Clock::now() >= until) silent_until_[index] = Clock::now() + kSilencePause;

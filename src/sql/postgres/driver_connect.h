@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -51,6 +52,7 @@ class Connector {
   // A connection to the first server that takes writes, beginning with the one that was good last.
   std::expected<ConnectionPtr, Refusal> connect(Purpose purpose, std::chrono::milliseconds timeout);
   const Options& options() const { return options_; }
+  int64_t failovers() const { return failovers_; }
 
  private:
   using Time = runtime::Clock::time_point;
@@ -74,7 +76,9 @@ class Connector {
   std::vector<int> files_;  // descriptors of certificates given by value
 
   std::mutex mutex_;
-  size_t good_ = 0;                 // the host that answered last
+  size_t good_ = 0;  // the host that answered last
+  bool connected_once_ = false;
+  std::atomic<int64_t> failovers_{0};
   std::vector<Time> silent_until_;  // hosts that let us wait in vain are left alone for a while
   Refusal last_;
 };

@@ -63,6 +63,7 @@ void Lane::Execution::await_suspend(std::coroutine_handle<> handle) {
 
 void Lane::submit(Call& call) {
   call.since = Clock::now();
+  calls_.fetch_add(1, std::memory_order_relaxed);
   queue_.push_back(&call);
   if (!session_) {
     if (closed_) return after_refusal({database_error("DATABASE_UNAVAILABLE", "closed"), true});
@@ -174,6 +175,7 @@ void Lane::give_up(Call& call, Outcome outcome, Error error) {
 }
 
 void Lane::resume(Call& call) {
+  calls_.fetch_sub(1, std::memory_order_relaxed);
   if (call.home == &io_) return call.waiting.resume();
   if (call.home == nullptr) return call.waiting.resume();
   call.home->post([handle = call.waiting] { handle.resume(); });

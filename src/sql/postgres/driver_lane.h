@@ -50,6 +50,7 @@ class Lane final : public Session::Owner, public std::enable_shared_from_this<La
   void connect();  // starts connecting, unless it is at it
   void shut_down();
   size_t load() const { return queue_.size() + (session_ ? session_->under_way() : 0); }
+  int calls() const { return calls_.load(std::memory_order_relaxed); }  // not yet answered
   bool connected() const { return connected_.load(std::memory_order_relaxed); }
   runtime::IoThread& io() const { return io_; }
 
@@ -76,6 +77,7 @@ class Lane final : public Session::Owner, public std::enable_shared_from_this<La
   std::deque<Call*> queue_;
   std::vector<Call*> again_;  // to be sent before the queue, in order
   std::atomic<bool> connected_{false};
+  std::atomic<int> calls_{0};  // written on the io thread
   bool connecting_ = false, closed_ = false, pump_posted_ = false, pumping_ = false,
        ticking_ = false;
 };
