@@ -93,11 +93,7 @@ describe('the process', () => {
     for (const path of ['/healthz/live', '/healthz/ready', '/healthz/startup']) {
       assert.equal((await fetch(admin + path)).status, 200, path);
     }
-    const text = await (await fetch(`${admin}/metrics`)).text();
-    const value = (name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
-    assert.equal(value('halcyon_http_requests_total\\{status="2xx"\\}'), 2);
-    assert.equal(value('halcyon_http_request_seconds_count'), 2);
-    assert.ok(value('halcyon_db_statements') > 0);
+    assert.equal((await fetch(`${admin}/metrics`)).status, 200); // metrics.test.ts reads it
     // Figures and health only; the API is not there.
     assert.equal((await fetch(`${admin}/api/app:getInfo`)).status, 404);
     assert.equal((await fetch(`${server.url}/metrics`)).status, 404);

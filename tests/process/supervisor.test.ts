@@ -203,7 +203,7 @@ describe('CLUSTER_MODE', () => {
     assert.equal((await fetch(`${admin}/api/app:getInfo`)).status, 404);
     const text = await (await fetch(`${admin}/metrics`)).text();
     assert.match(text, /^halcyon_supervisor_workers_ready 2$/m);
-    const counts = [...text.matchAll(/^halcyon_http_requests_total\{worker="(\d)",status="2xx"\} (\d+)$/gm)];
+    const counts = [...text.matchAll(/^halcyon_http_requests_total\{worker="(\d)",kind="read",status="2xx"\} (\d+)$/gm)];
     assert.deepEqual(counts.map((found) => found[1]), ['1', '2']);
     assert.equal(counts.reduce((sum, found) => sum + Number(found[2]), 0), 10);
     assert.equal(text.match(/^# TYPE halcyon_http_requests_total/gm)!.length, 1);
