@@ -49,6 +49,7 @@ class BusImpl final : public Bus, public std::enable_shared_from_this<BusImpl> {
   struct State {
     int64_t end = 0;         // of the order
     bool unordered = false;  // messages without a place
+    bool others = false;     // rows of other members
   };
 
   Task<Status> publish_here(const Context& ctx, sql::Transaction& tx, std::string topic,

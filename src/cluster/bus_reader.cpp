@@ -29,13 +29,15 @@ Task<Result<BusImpl::State>> BusImpl::look(sql::Executor& db, const Context& ctx
   sql::Select select;
   select.from = core_.tables["counter"];
   select.columns = {{sql::column("t", "seq"), "seq"},
-                    {sql::make(sql::Exists{std::move(unordered), false}), "unordered"}};
+                    {sql::make(sql::Exists{std::move(unordered), false}), "unordered"},
+                    {member_.others_exist(), "others"}};
   select.where = sql::eq(sql::column("t", "id"), number(1));
   CO_TRY(sql::Rows rows, co_await db.run(ctx, render(select, db.dialect())));
   State state;
   if (!rows.empty()) {
     state.end = to_number(rows.cell(0, 0));
     state.unordered = to_flag(rows.cell(0, 1));
+    state.others = to_flag(rows.cell(0, 2));
   }
   co_return state;
 }
@@ -57,7 +59,9 @@ Task<milliseconds> BusImpl::reader_step() {
 
 Task<Status> BusImpl::read() {
   Within ctx(kStatementTime);
+  const int64_t sent = member_.now();
   CO_TRY(const State state, co_await look(core_.control, ctx));
+  member_.saw_others(state.others, sent);
   end_seen_ = state.end;
   if (state.unordered) {  // by a publisher that is at it, or that died before it was
     order_wanted_.fetch_add(1);

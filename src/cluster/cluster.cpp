@@ -38,6 +38,7 @@ class ClusterImpl final : public Cluster {
   Schedules& schedules() override { return jobs_->schedules(); }
   Idempotency& idempotency() override { return *idempotency_; }
   Result<int64_t> next_id() override { return workers_->next(); }
+  uint64_t alone() const override { return member_->alone(); }
 
   Task<Result<std::vector<MemberInfo>>> members(const Context& ctx) override {
     return member_->members(ctx);
@@ -130,6 +131,7 @@ Task<Status> ClusterImpl::start(const Context& ctx) {
   // First let the others wait for us, then read to the end: nothing falls between.
   CO_TRY_STATUS(co_await member_->listen(ctx));
   CO_TRY_STATUS(co_await bus_->start(ctx));
+  co_await member_->let_others_see();
   purger_->start();
   CO_TRY_STATUS(co_await jobs_->start(ctx));
   co_return Status{};

@@ -84,6 +84,10 @@ class Cluster {
   // Error 503 LEASE_LOST.
   virtual Result<int64_t> next_id() = 0;
 
+  // 0: there may be other members at work. Else no other member has had a write acknowledged since
+  // this gave the same number before. What is cached for a moment rests on it. One atomic load.
+  virtual uint64_t alone() const = 0;
+
   virtual Task<Result<std::vector<MemberInfo>>> members(const Context& ctx) = 0;
   virtual Task<Status> set_state(const Context& ctx, MemberState state) = 0;
   // Asks a member to drain (unready, no new jobs) or to serve again. Error 404 MEMBER_NOT_FOUND.

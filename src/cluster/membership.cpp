@@ -59,6 +59,8 @@ Task<Status> Membership::insert(const Context& ctx, int64_t position) {
   insert.ignore_conflicts = true;  // an answer that was lost may have been good
   CO_TRY(sql::Rows rows, co_await core_.control.run(ctx, render(insert, core_.control.dialect())));
   renewed_at_ = sent;
+  inserted_at_ = now();
+  alone_until_ = 0;
   co_return Status{};
 }
 
@@ -134,6 +136,7 @@ Task<Status> Membership::renew(const Context& ctx) {
 
 Task<Status> Membership::catch_up_again(const Context& ctx) {
   if (catch_up) CO_TRY_STATUS(co_await catch_up(ctx));
+  co_await let_others_see();
   caught_up_ = true;
   co_return Status{};
 }
@@ -142,6 +145,7 @@ void Membership::note(const sql::Rows& rows) {
   std::map<std::string, Seen> now_seen;
   const int64_t at = now();
   int64_t live = 0;
+  bool company = false;
   bool drain = drain_requested_;
   {
     std::lock_guard lock(mutex_);
@@ -157,6 +161,7 @@ void Membership::note(const sql::Rows& rows) {
         continue;
       }
       Seen seen{until, at, std::string(rows.cell(i, 4).text())};
+      company = company || !is_dead_here(seen.process);
       auto it = seen_.find(member);
       if (it != seen_.end() && it->second.lease_until_ms == until && !looked_away) {
         seen.since = it->second.since;
@@ -167,6 +172,7 @@ void Membership::note(const sql::Rows& rows) {
     noted_at_ = at;
   }
   live_members_ = live;
+  has_company_ = company;
   if (drain != drain_requested_) tell_drain(drain);
 }
 
@@ -254,6 +260,27 @@ sql::Expr Membership::fence() const {
   select->from.alias = "fence";
   select->where = sql::eq(sql::column("fence", "id"), text(id_));
   return sql::make(sql::Exists{std::move(select), false});
+}
+
+// Asked of the database between looks of the bus, so that it costs no statement of its own.
+sql::Expr Membership::others_exist() const {
+  auto select = std::make_shared<sql::Select>();
+  select->from = core_.tables["members"];
+  select->from.alias = "other";
+  select->where = sql::negate(sql::eq(sql::column("other", "id"), text(id_)));
+  return sql::make(sql::Exists{std::move(select), false});
+}
+
+// Who is not seen in two looks has not served between them, if the second was answered while the
+// first still counted: he would have had to wait for its end.
+void Membership::saw_others(bool others, int64_t sent) {
+  if (others || !(now() < alone_until_)) ++alone_;
+  alone_until_ = others ? 0 : sent + kAlone.count();
+}
+
+Task<void> Membership::let_others_see() {
+  const int64_t left = inserted_at_ + kLetOthersSee.count() - now();
+  if (has_company_ && left > 0) co_await runtime::sleep_for(milliseconds(left));
 }
 
 milliseconds Membership::age() const { return milliseconds(now() - renewed_at_.load()); }

@@ -10,6 +10,9 @@
 // - A member that finds its row deleted inserts it again, and `holds` stays false until it has read
 //   the bus to its end: whoever changed the model meanwhile did not wait for it.
 //
+// - A member is alone for kAlone from the moment before it asked and saw no other row, and a new
+//   member serves nothing for kAlone and a margin after it inserted its row beside another's.
+//
 // Thread rule: safe from any thread.
 #pragma once
 
@@ -33,6 +36,7 @@ struct Core {
   Options options;
 };
 
+inline constexpr std::chrono::milliseconds kAlone{400}, kLetOthersSee{450};
 extern const std::string kMembersHint;  // something changed in the members' rows
 
 class Membership final : public Lease {
@@ -68,6 +72,14 @@ class Membership final : public Lease {
   Task<Status> request_drain(const Context& ctx, std::string member, bool drain);
   int64_t live_members() const { return live_members_; }
 
+  // Changes whenever another may have been at work; 0 while one may be.
+  uint64_t alone() const { return now() < alone_until_.load() ? alone_.load() : 0; }
+  // The bus looked for other rows: asked at `sent`, answered just now.
+  void saw_others(bool others, int64_t sent);
+  sql::Expr others_exist() const;
+  // Returns when no member that was there before takes itself to be alone.
+  Task<void> let_others_see();
+
   // Hooks, set before start_renewing(); called on the cluster's io thread.
   std::function<int64_t()> bus_position;
   std::function<Task<Status>(const Context&)> catch_up;  // reads the bus to its present end
@@ -97,6 +109,9 @@ class Membership final : public Lease {
   Core& core_;
   const std::string id_;
   std::shared_ptr<Background> heartbeat_;
+  std::atomic<uint64_t> alone_{0};
+  std::atomic<int64_t> alone_until_{0}, inserted_at_{0};
+  std::atomic<bool> has_company_{false};  // rows of processes not known to be dead
   std::atomic<int64_t> held_until_{0}, renewed_at_{0}, clock_offset_{0}, live_members_{0};
   Signal held_;
   std::atomic<bool> caught_up_{true}, listening_{false};

@@ -48,6 +48,27 @@ TEST_P(MembershipTest, ShowsItsMembers) {
             static_cast<int64_t>(await((*a)->members(ctx))->front().worker_ids.size()));
 }
 
+TEST_P(MembershipTest, KnowsWhenItIsAlone) {
+  auto a = started(options());
+  ASSERT_TRUE(eventually([&] { return (*a)->alone() != 0; }));
+  const uint64_t before = (*a)->alone();
+  auto b = joined(options());
+  start(*b);
+  EXPECT_EQ((*a)->alone(), 0u) << "nobody may serve while another takes itself to be alone";
+  EXPECT_EQ((*b)->alone(), 0u);
+  b->leave();
+  ASSERT_TRUE(eventually([&] { return (*a)->alone() != 0; }));
+  EXPECT_NE((*a)->alone(), before) << "another was at work meanwhile";
+}
+
+TEST_P(MembershipTest, IsNotAloneForLongWhenItCannotLook) {
+  auto a = started(options());
+  ASSERT_TRUE(eventually([&] { return (*a)->alone() != 0; }));
+  const uint64_t before = (*a)->alone();
+  *a->clock_ahead += 1000;  // as if it had been suspended
+  EXPECT_NE((*a)->alone(), before);
+}
+
 TEST_P(MembershipTest, SeveralJoinAnEmptyDatabaseAtOnce) {
   std::vector<std::unique_ptr<Replica>> replicas;
   std::vector<std::thread> threads;

@@ -105,7 +105,7 @@ struct App::Impl {
   std::unique_ptr<sql::Database> db;
   std::unique_ptr<DatabaseMetrics> database_metrics;
   std::unique_ptr<cluster::Cluster> cluster;
-  data::CountCache counts;
+  data::CountCache counts{count_options()};
   data::Writer writer;
   std::unique_ptr<schema::Catalog> catalog;
   std::unique_ptr<access::Access> access;
@@ -118,6 +118,12 @@ struct App::Impl {
   std::mutex mutex;
   std::condition_variable hurried;
   std::atomic<bool> hurry{false};
+
+  data::CountCache::Options count_options() {
+    data::CountCache::Options options;
+    options.alone = [this] { return cluster ? cluster->alone() : 0; };
+    return options;
+  }
 
   // The model is loaded when it is true.
   Task<Result<bool>> is_installed(const Context& ctx) {

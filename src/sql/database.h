@@ -52,6 +52,7 @@ struct Options {
   int lane_timeout_ms = 5000;    // statement_timeout on lanes
   int failover_wait_ms = 30000;  // DB_FAILOVER_WAIT
   bool log_statements = false;   // DB_LOGGING
+  bool is_replica = false;       // only reads, of a server that may lag behind (sql/replicas.h)
   Options() = default;
 };
 

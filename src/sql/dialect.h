@@ -68,6 +68,10 @@ class Dialect {
   virtual void insert_defaults(Rendering& out) const;  // a row of nothing but defaults
   virtual void delete_head(Rendering& out, const TableRef& table) const;  // DELETE FROM t AS a
   virtual const DdlDialect& ddl() const = 0;                              // used by sql/ddl.h
+
+  // What a statement saw, as text: two statements (not in transactions) that give the same mark saw
+  // the same rows, since nothing was committed between. nullptr: the database cannot tell.
+  virtual Expr snapshot_mark() const { return nullptr; }
 };
 
 // Tree to text. Pure; throws std::logic_error only for trees that cannot mean anything.

@@ -4,7 +4,7 @@
 #include <mutex>
 
 #include "base/text.h"
-#include "runtime/io.h"
+#include "runtime/coalesce.h"
 
 namespace halcyon::data {
 namespace {
@@ -32,86 +32,106 @@ std::string cache_key(const sql::Statement& statement, uint64_t generation) {
   return key;
 }
 
+struct Total {
+  int64_t number = 0;
+  std::string mark;  // of what the count saw; empty: not known
+};
+
+Task<Result<Total>> run_count(const Context& ctx, sql::Executor& db, sql::Statement statement) {
+  CO_TRY(sql::Rows rows, co_await db.run(ctx, std::move(statement)));
+  if (rows.empty()) co_return fail(Code::kInternal, "DATABASE_ERROR", "The count gave no row");
+  const auto number = to_int64(rows.cell(0, 0).text());
+  if (!number) co_return fail(Code::kInternal, "DATABASE_ERROR", "The count gave no number");
+  Total total;
+  total.number = *number;
+  if (rows.columns.size() > 1) total.mark = rows.cell(0, 1).text();
+  co_return total;
+}
+
+Task<Result<std::string>> run_mark(const Context& ctx, sql::Database& db) {
+  sql::Select select;
+  select.columns = {{db.dialect().snapshot_mark(), "mark"}};
+  CO_TRY(sql::Rows rows, co_await db.run(ctx, sql::render(select, db.dialect())));
+  co_return rows.empty() ? std::string() : std::string(rows.cell(0, 0).text());
+}
+
 }  // namespace
 
 struct CountCache::Impl {
-  // One count, under way or finished.
   struct Entry {
-    std::vector<std::pair<std::string, uint64_t>> versions;  // of its collections, at the start
-    bool done = false;
-    bool failed = false;
-    int64_t total = 0;
-    Clock::time_point started, expires;
-    std::vector<std::move_only_function<void()>> waiters;
+    Total total;
+    Clock::time_point expires;                               // without a mark
+    uint64_t alone = 0;                                      // when the count began
+    std::vector<std::pair<std::string, uint64_t>> versions;  // of its collections, at that time
   };
 
   Options options;
   mutable std::mutex mutex;
-  StringMap<std::shared_ptr<Entry>> entries;
+  StringMap<Entry> entries;
   StringMap<uint64_t> versions;
   StringMap<int64_t> last_totals;
+  runtime::Coalescer<Total> counts;
+  runtime::Coalescer<std::string> marks;
 
+  uint64_t alone() const { return options.alone ? options.alone() : 1; }
   uint64_t version(std::string_view collection) const {
     const auto it = versions.find(collection);
-    uint64_t version = it == versions.end() ? 0 : it->second;
-    if (options.changes) version += options.changes(collection) << 32;
-    return version;
+    return it == versions.end() ? 0 : it->second;
   }
-  bool is_current(const Entry& entry) const {
+  bool is_current(const Entry& entry, uint64_t alone) const {
+    if (alone == 0 || entry.alone != alone) return false;
     return std::ranges::all_of(
         entry.versions, [&](const auto& known) { return version(known.first) == known.second; });
   }
   void make_room() {
     if (entries.size() < options.capacity) return;
     const auto now = Clock::now();
-    std::erase_if(entries,
-                  [&](const auto& e) { return e.second->done && e.second->expires < now; });
-    if (entries.size() < options.capacity) return;
-    std::erase_if(entries, [](const auto& e) { return e.second->done; });
+    std::erase_if(entries, [&](const auto& e) { return e.second.expires < now; });
+    if (entries.size() >= options.capacity) entries.clear();
+  }
+
+  // What was known when a count began.
+  Entry begin(const std::vector<std::string>& collections) const {
+    Entry entry;
+    entry.alone = alone();
+    const std::scoped_lock lock(mutex);
+    for (const std::string& name : collections) entry.versions.emplace_back(name, version(name));
+    return entry;
+  }
+
+  // A kept total that may be used as it is; else, with `mark`, one that may be if that still holds.
+  std::optional<int64_t> find(const std::string& key, std::string& mark) const {
+    const uint64_t now_alone = alone();
+    const std::scoped_lock lock(mutex);
+    const auto it = entries.find(key);
+    if (it == entries.end()) return std::nullopt;
+    const bool fresh = Clock::now() < it->second.expires;
+    if (fresh && is_current(it->second, now_alone)) return it->second.total.number;
+    mark = it->second.total.mark;
+    return std::nullopt;
+  }
+  std::optional<int64_t> find_marked(const std::string& key, const std::string& mark) const {
+    const std::scoped_lock lock(mutex);
+    const auto it = entries.find(key);
+    if (it == entries.end() || it->second.total.mark != mark) return std::nullopt;
+    return it->second.total.number;
+  }
+
+  void keep(const std::string& key, Entry entry) {
+    if (options.ttl.count() == 0) return;
+    entry.expires = Clock::now() + options.ttl;
+    const std::scoped_lock lock(mutex);
+    make_room();
+    entries.insert_or_assign(key, std::move(entry));
   }
   void remember_total(const std::string& text, int64_t total) {
+    const std::scoped_lock lock(mutex);
     if (last_totals.size() >= options.capacity) last_totals.clear();
     last_totals[text] = total;
   }
 
-  // A usable entry, or a new one that the caller must fill (`mine`).
-  std::shared_ptr<Entry> find_or_begin(const std::string& key,
-                                       const std::vector<std::string>& collections, bool& mine) {
-    const std::scoped_lock lock(mutex);
-    const auto it = entries.find(key);
-    mine = false;
-    if (it != entries.end()) {
-      Entry& entry = *it->second;
-      const bool fresh = !entry.done || (!entry.failed && Clock::now() < entry.expires);
-      if (fresh && is_current(entry)) return it->second;
-    }
-    make_room();
-    mine = true;
-    auto entry = std::make_shared<Entry>();
-    for (const std::string& name : collections) entry->versions.emplace_back(name, version(name));
-    entries.insert_or_assign(key, entry);
-    return entry;
-  }
-
-  void finish(const std::string& key, const std::string& text, Entry& entry,
-              const Result<int64_t>& total) {
-    std::vector<std::move_only_function<void()>> waiters;
-    {
-      const std::scoped_lock lock(mutex);
-      entry.done = true;
-      entry.failed = !total;
-      if (total) {
-        entry.total = *total;
-        remember_total(text, *total);
-      }
-      entry.expires = Clock::now() + options.ttl;
-      waiters.swap(entry.waiters);
-      const auto it = entries.find(key);
-      const bool useless = entry.failed || options.ttl.count() == 0;
-      if (it != entries.end() && it->second.get() == &entry && useless) entries.erase(it);
-    }
-    for (auto& waiter : waiters) waiter();
-  }
+  Task<Result<Total>> count(const Context& ctx, sql::Database& db, sql::Statement statement,
+                            std::optional<int64_t> last);
 };
 
 CountCache::CountCache(Options options) : impl_(std::make_unique<Impl>()) {
@@ -119,49 +139,48 @@ CountCache::CountCache(Options options) : impl_(std::make_unique<Impl>()) {
 }
 CountCache::~CountCache() = default;
 
-namespace {
-Task<Result<int64_t>> run_count(const Context& ctx, sql::Executor& db, sql::Statement statement) {
-  CO_TRY(sql::Rows rows, co_await db.run(ctx, std::move(statement)));
-  if (rows.empty()) co_return fail(Code::kInternal, "DATABASE_ERROR", "The count gave no row");
-  const auto total = to_int64(rows.cell(0, 0).text());
-  if (!total) co_return fail(Code::kInternal, "DATABASE_ERROR", "The count gave no number");
-  co_return *total;
-}
-}  // namespace
-
-Task<Result<int64_t>> CountCache::count(const Context& ctx, sql::Database& db,
-                                        sql::Statement statement,
-                                        std::vector<std::string> collections, uint64_t generation) {
-  const std::string key = cache_key(statement, generation);
-  const std::string text = statement.text;
-  bool mine = false;
-  std::shared_ptr<Impl::Entry> entry = impl_->find_or_begin(key, collections, mine);
-  if (!mine) {
-    co_await runtime::Suspend([this, entry](std::move_only_function<void()> resume) {
-      {
-        const std::scoped_lock lock(impl_->mutex);
-        if (!entry->done) {
-          entry->waiters.push_back(std::move(resume));
-          return;
-        }
-      }
-      resume();
-    });
-    if (!entry->failed) co_return entry->total;
-    // The one who counted may have had less time, or gone away: count for ourselves.
-    co_return co_await run_count(ctx, db, std::move(statement));
-  }
-  const auto last = last_total(text);
-  statement.is_slow = last && *last > impl_->options.large;
+Task<Result<Total>> CountCache::Impl::count(const Context& ctx, sql::Database& db,
+                                            sql::Statement statement, std::optional<int64_t> last) {
+  statement.is_slow = last && *last > options.large;
   sql::Statement again = statement;
-  Result<int64_t> total = co_await run_count(ctx, db, std::move(statement));
+  Result<Total> total = co_await run_count(ctx, db, std::move(statement));
   // Too slow for the short lanes, which end a statement early: once more, off them.
   if (!total && total.error().id == "DATABASE_TIMEOUT" && !again.is_slow && !ctx.expired()) {
     again.is_slow = true;
     total = co_await run_count(ctx, db, std::move(again));
   }
-  impl_->finish(key, text, *entry, total);
+  if (total) remember_total(again.text, total->number);
   co_return total;
+}
+
+Task<Result<int64_t>> CountCache::count(const Context& ctx, sql::Database& db,
+                                        sql::Statement statement,
+                                        std::vector<std::string> collections, uint64_t generation) {
+  Impl& impl = *impl_;
+  std::string key = cache_key(statement, generation);
+  const bool replica = db.options().is_replica;
+  if (replica) {
+    key += '\n' + db.options().host;
+  } else {
+    std::string mark;
+    if (const auto total = impl.find(key, mark)) co_return *total;
+    if (!mark.empty()) {
+      const auto now = co_await impl.marks.get("", [&] { return run_mark(ctx, db); });
+      if (now && *now == mark) {
+        if (const auto total = impl.find_marked(key, mark)) co_return *total;
+      }
+    }
+  }
+  const auto work = [&]() -> Task<Result<Total>> {
+    const auto last = last_total(statement.text);
+    Impl::Entry entry = impl.begin(collections);
+    CO_TRY(entry.total, co_await impl.count(ctx, db, statement, last));
+    Total total = entry.total;
+    if (!replica) impl.keep(key, std::move(entry));
+    co_return total;
+  };
+  CO_TRY(const Total total, co_await impl.counts.get(key, work));
+  co_return total.number;
 }
 
 void CountCache::touched(std::string_view collection) {

@@ -26,6 +26,16 @@ Task<Result<int64_t>> run_total(const Call& call, sql::Statement statement,
   co_return rows.empty() ? 0 : to_int64(rows.cell(0, 0).text()).value_or(0);
 }
 
+// With the mark that lets the total be kept, where it may be kept.
+sql::Statement render_count(const Call& call, const ListPlan& plan) {
+  const sql::Dialect& dialect = call.executor().dialect();
+  if (call.counts == nullptr || call.tx != nullptr || !dialect.snapshot_mark())
+    return sql::render(plan.count, dialect);
+  sql::Select count = plan.count;
+  count.columns.push_back({dialect.snapshot_mark(), "mark"});
+  return sql::render(count, dialect);
+}
+
 // Does the page itself tell the total? It does when it is not full, unless it is empty and not the
 // first one.
 std::optional<int64_t> proven_total(const Params& params, size_t rows) {
@@ -52,7 +62,7 @@ Task<Result<Page>> run_page(const Call& call, const ListPlan& plan, const Params
     CO_TRY(page.rows, co_await executor.run(call.ctx, std::move(statement)));
     co_return page;
   }
-  sql::Statement count = sql::render(plan.count, executor.dialect());
+  sql::Statement count = render_count(call, plan);
   const auto last = call.counts == nullptr ? std::nullopt : call.counts->last_total(count.text);
   const bool both = call.tx == nullptr && last && *last >= params.page * params.page_size;
   if (both) {

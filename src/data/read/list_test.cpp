@@ -354,6 +354,55 @@ TEST_P(ListTest, SharesCountsButNeverHidesAWrite) {
   EXPECT_EQ(counting_->counts, 2);
 }
 
+// Another member may have written: only the database knows.
+TEST_P(ListTest, KeepsNoTotalThatAnotherMemberMayHaveChanged) {
+  CountCache::Options options;
+  options.ttl = std::chrono::hours(1);
+  std::atomic<uint64_t> alone{1};
+  options.alone = [&] { return alone.load(); };
+  counts_ = std::make_unique<CountCache>(options);
+  Params p;
+  p.page_size = 1;
+  auto total = [&] {
+    const Call c = call();
+    return json::parse(await(list(c, target("tags"), p))->meta)->at("count").to_number<int>();
+  };
+  EXPECT_EQ(total(), 3);
+  alone = 0;
+  insert("tags", R"([{"id":9}])");
+  EXPECT_EQ(total(), 4);
+  counting_->counts = 0;
+  EXPECT_EQ(total(), 4);
+  EXPECT_EQ(counting_->counts, dialect().snapshot_mark() ? 0 : 1) << "a mark saves the count";
+  insert("tags", R"([{"id":10}])");
+  EXPECT_EQ(total(), 5);
+  // Alone again, but not all the time since that count.
+  alone = 2;
+  insert("tags", R"([{"id":11}])");
+  EXPECT_EQ(total(), 6);
+  counting_->counts = 0;
+  EXPECT_EQ(total(), 6);
+  EXPECT_EQ(counting_->counts, 0);
+}
+
+TEST_P(ListTest, TellsWhetherAnythingWasCommittedBetween) {
+  if (!dialect().snapshot_mark()) GTEST_SKIP() << "no marks";
+  sql::Select select;
+  select.columns = {{dialect().snapshot_mark(), "mark"}};
+  const auto mark = [&](sql::Executor& in) {
+    return std::string(await(in.run(ctx(), sql::render(select, dialect())))->cell(0, 0).text());
+  };
+  const std::string before = mark(db());
+  EXPECT_EQ(mark(db()), before);
+  const Status status = await(db().in_transaction(ctx(), [&](sql::Transaction& tx) -> Task<Status> {
+    CO_TRY_STATUS(co_await tx.run(
+        ctx(), sql::testing::statement(dialect(), "DELETE FROM t_tags WHERE c_id = 1")));
+    co_return Status{};
+  }));
+  ASSERT_TRUE(status) << status.error().internal;
+  EXPECT_NE(mark(db()), before);
+}
+
 TEST_P(ListTest, PagesWithoutACount) {
   model_.get("tags").simple_paginate = true;
   Params p;

@@ -377,6 +377,12 @@ void PostgresDialect::lock(Rendering& out, const Select& query) const {
   if (query.skip_locked) out.text += " SKIP LOCKED";
 }
 
+// Of one server process: after a failover the numbers may come again.
+Expr PostgresDialect::snapshot_mark() const {
+  static const Expr mark = literal("concat(txid_current_snapshot(), pg_postmaster_start_time())");
+  return mark;
+}
+
 }  // namespace halcyon::sql::postgres
 
 namespace halcyon::sql {

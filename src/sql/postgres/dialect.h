@@ -31,6 +31,7 @@ class PostgresDialect final : public Dialect {
   void divide(Rendering& out, const Binary& node) const override;
   void lock(Rendering& out, const Select& query) const override;
   const DdlDialect& ddl() const override;
+  Expr snapshot_mark() const override;
 
  private:
   void cast_to(Rendering& out, const Expr& expr, std::string_view type) const;
