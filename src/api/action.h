@@ -40,6 +40,8 @@ struct Call {
   sql::Transaction* tx = nullptr;  // of a writing action; its end is the dispatcher's business
   schema::Unit* unit = nullptr;    // of an action that changes the model
   std::string authenticator;       // X-Authenticator
+  std::string read_after;          // X-Read-After: a position of the database (sql/replicas.h)
+  bool brings_position = false;    // there is one, whatever it says
   std::string host;                // for links in documents
   std::vector<std::pair<std::string, std::string>> reply_headers;
 

@@ -60,6 +60,17 @@ Task<Status> Dispatcher::serving(const Context& ctx) const {
   co_return co_await services_.lease->wait_until_held(patience);
 }
 
+// To who brings positions: after a write where the log is by now, after a read what it was sure to
+// see. "0" is none: the next read then asks for one.
+Task<void> Dispatcher::tell_position(Call& call) const {
+  if (writes(call)) {
+    auto now = co_await services_.replicas->position(call.ctx);
+    call.read_after = now ? *std::move(now) : std::string();
+  }
+  if (!services_.replicas->is_position(call.read_after)) call.read_after = "0";
+  call.reply_headers.emplace_back("X-Read-After", call.read_after);
+}
+
 void Dispatcher::name_request(const net::Request& request, Call& call, Attempts& tries) const {
   const auto user = call.who ? call.who->caller.user_id
                              : services_.access.claimed_user(credentials(request, call));

@@ -123,8 +123,8 @@ std::string error_body(const Error& error) {
   return body;
 }
 
-data::Call Services::data_call(const Call& call) const {
-  data::Call c{call.ctx, call.model, db, call.who->caller, call.who->permissions()};
+data::Call Services::data_call(const Call& call, sql::Database& on) const {
+  data::Call c{call.ctx, call.model, on, call.who->caller, call.who->permissions()};
   c.counts = counts;
   c.tx = call.tx;
   return c;
@@ -158,6 +158,8 @@ Status Dispatcher::read_head(const net::Request& request, Call& call) const {
   call.ctx.deadline = runtime::Clock::now() + services_.settings.request_timeout;
   call.ctx.idempotency_key = std::string(request.headers.get("Idempotency-Key"));
   call.authenticator = std::string(request.headers.get("X-Authenticator"));
+  call.brings_position = request.headers.has("X-Read-After");
+  call.read_after = std::string(request.headers.get("X-Read-After"));
   if (auto zone = request.headers.get("X-Timezone"); !zone.empty()) {
     const auto minutes = parse_utc_offset(zone);
     if (!minutes) {
@@ -305,7 +307,8 @@ void Dispatcher::add_cors(const net::Request& request, net::Response& response) 
   response.headers.set("Access-Control-Allow-Origin", std::string(origin));
   response.headers.set("Vary", "Origin");
   response.headers.set("Access-Control-Expose-Headers",
-                       "content-disposition, x-new-token, x-request-id, idempotent-replayed");
+                       "content-disposition, x-new-token, x-request-id, idempotent-replayed, "
+                       "x-read-after");
   if (request.method == "OPTIONS") {
     response.headers.set("Access-Control-Allow-Methods",
                          "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
@@ -348,6 +351,7 @@ Task<net::Response> Dispatcher::handle(net::Request& request) {
   }
   if (call->who && !call->who->renewed_token.empty())
     response.headers.set("x-new-token", call->who->renewed_token);
+  if (call->brings_position && services_.replicas != nullptr) co_await tell_position(*call);
   if (!call->ctx.request_id.empty()) response.headers.set("X-Request-Id", call->ctx.request_id);
   for (auto& [name, value] : call->reply_headers) response.headers.set(name, value);
   add_cors(request, response);

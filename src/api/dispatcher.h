@@ -43,6 +43,7 @@ class Dispatcher {
   Task<Status> catch_up(Call& call);
   Task<Result<bool>> again(Call& call, Attempts& tries, const Error& error);
   Task<Result<std::optional<net::Response>>> stored(Call& call, Attempts& tries);
+  Task<void> tell_position(Call& call) const;
   Task<Status> serving(const Context& ctx) const;
   Status find_target(Call& call) const;
   access::Credentials credentials(const net::Request& request, const Call& call) const;

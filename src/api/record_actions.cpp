@@ -10,7 +10,28 @@ using Write = Task<Result<data::Answer>> (data::Writer::*)(const data::Call&, da
 
 // Lambdas that are coroutines must not capture: the action is copied into the table, and these
 // plain functions take what they need as parameters.
+// On a read replica, where there is one that has all that this request may know of. When that
+// fails, for whatever reason, the primary answers. Asking the primary where it is costs as much as
+// getting one record from it; so `get` goes elsewhere only for who brings a position.
+Task<std::optional<data::Answer>> read_elsewhere(const Services& services, Call& call, Read read) {
+  sql::Replicas* replicas = services.replicas;
+  if (replicas == nullptr || call.tx != nullptr) co_return std::nullopt;
+  if (read == &data::get && !replicas->is_position(call.read_after)) co_return std::nullopt;
+  sql::Replicas::Choice choice = co_await replicas->pick(call.ctx, call.read_after);
+  if (choice.db == nullptr) co_return std::nullopt;
+  const data::Call data_call = services.data_call(call, *choice.db);
+  auto answer = co_await read(data_call, call.target, call.params);
+  if (!answer) {
+    if (answer.error().id == "DATABASE_UNAVAILABLE") replicas->failed(choice.db);
+    co_return std::nullopt;
+  }
+  call.read_after = std::move(choice.position);
+  co_return *std::move(answer);
+}
+
 Task<Result<Reply>> run_read(const Services& services, Call& call, Read read) {
+  if (auto answer = co_await read_elsewhere(services, call, read))
+    co_return Reply(*std::move(answer));
   const data::Call data_call = services.data_call(call);
   CO_TRY(data::Answer answer, co_await read(data_call, call.target, std::move(call.params)));
   co_return Reply(std::move(answer));

@@ -14,6 +14,7 @@
 #include "data/records.h"
 #include "schema/catalog.h"
 #include "sql/database.h"
+#include "sql/replicas.h"
 
 namespace halcyon::api {
 
@@ -40,9 +41,11 @@ struct Services {
   cluster::Lease* lease = nullptr;
   cluster::Bus* bus = nullptr;
   cluster::Cluster* cluster = nullptr;
+  sql::Replicas* replicas = nullptr;  // nullptr: the primary does all reads
 
   // A data call on behalf of the request's user.
-  data::Call data_call(const Call& call) const;
+  data::Call data_call(const Call& call) const { return data_call(call, db); }
+  data::Call data_call(const Call& call, sql::Database& on) const;
   // The same with every right: for actions whose own gate already decided.
   data::Call internal_call(const Call& call) const;
 };

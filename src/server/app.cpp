@@ -104,6 +104,7 @@ struct App::Impl {
   std::string jwt_secret;
   std::unique_ptr<sql::Database> db;
   std::unique_ptr<DatabaseMetrics> database_metrics;
+  std::unique_ptr<sql::Replicas> replicas;  // none without DB_READ_HOSTS
   std::unique_ptr<cluster::Cluster> cluster;
   data::CountCache counts{count_options()};
   data::Writer writer;
@@ -194,12 +195,13 @@ struct App::Impl {
     TRY_STATUS(runtime::run(io.thread(0), migrations->start(ctx)));
     if (purpose == Purpose::kServe) {
       TRY_STATUS(runtime::run(io.thread(0), cluster->start(ctx)));
+      TRY_STATUS(runtime::run(io.thread(0), raise_floor()));
     }
 
     dispatcher = std::make_unique<api::Dispatcher>(
         api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
                       [this] { return health.ready(); }, &cluster->idempotency(), &cluster->lease(),
-                      &cluster->bus(), cluster.get()});
+                      &cluster->bus(), cluster.get(), replicas.get()});
     root = std::make_unique<HttpRoot>(*dispatcher, health, metrics, root_options(config));
     return {};
   }
@@ -237,7 +239,22 @@ struct App::Impl {
     }
     TRY(db, runtime::run(io.thread(0), sql::open(options, io)));
     database_metrics = std::make_unique<DatabaseMetrics>(*db, metrics);
+    if (purpose == Purpose::kServe) open_replicas();
     return {};
+  }
+
+  void open_replicas() {
+    sql::ReplicaOptions options = replica_options(config);
+    if (options.hosts.empty()) return;
+    replicas = std::make_unique<sql::Replicas>(*db, io, std::move(options));
+    replicas->show(metrics);
+  }
+
+  // Before a change of the model or of rights is confirmed here: no read misses it any more.
+  Task<Status> raise_floor() {
+    if (!replicas) co_return Status{};
+    Context ctx;
+    co_return co_await replicas->raise_floor(ctx);
   }
 
   // Before the model is loaded: the bus tells what changes from then on.
@@ -283,8 +300,10 @@ struct App::Impl {
     });
     bus.subscribe("model", [this](const cluster::Message&) -> Task<Status> {
       Context ctx;
-      co_return co_await catalog->refresh(ctx);
+      CO_TRY_STATUS(co_await catalog->refresh(ctx));
+      co_return co_await raise_floor();
     });
+    bus.subscribe("access", [this](const cluster::Message&) { return raise_floor(); });
   }
 
   void leave_cluster() {
@@ -335,6 +354,7 @@ App::~App() {
   impl_->leave_cluster();
   impl_->ids.set(nullptr);
   impl_->cluster.reset();
+  if (impl_->replicas) runtime::run(impl_->io.thread(0), impl_->replicas->close());
   if (impl_->db) runtime::run(impl_->io.thread(0), impl_->db->close());
   impl_->io.stop();
 }

@@ -60,6 +60,13 @@ sql::Options database_options(const Config& config) {
   return o;
 }
 
+sql::ReplicaOptions replica_options(const Config& config) {
+  sql::ReplicaOptions o;
+  o.hosts = config.list("DB_READ_HOSTS");
+  o.max_lag = config.milliseconds("DB_READ_MAX_LAG");
+  return o;
+}
+
 schema::Settings schema_settings(const Config& config) {
   schema::Settings s;
   s.table_prefix = config.get("DB_TABLE_PREFIX");

@@ -18,6 +18,7 @@
 namespace halcyon::server {
 
 sql::Options database_options(const Config& config);
+sql::ReplicaOptions replica_options(const Config& config);
 schema::Settings schema_settings(const Config& config);
 access::Settings access_settings(const Config& config, std::string jwt_secret);
 api::Settings api_settings(const Config& config);

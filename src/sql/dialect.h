@@ -72,6 +72,15 @@ class Dialect {
   // What a statement saw, as text: two statements (not in transactions) that give the same mark saw
   // the same rows, since nothing was committed between. nullptr: the database cannot tell.
   virtual Expr snapshot_mark() const { return nullptr; }
+
+  // Positions in the database's log, for read replicas (sql/replicas.h). Of the primary: everything
+  // committed before is before it; no text: the dialect has none. Of a replica: how far it is.
+  virtual Statement commit_position() const { return {}; }
+  virtual Statement replay_position() const { return {}; }
+  // Has a replica that is at `replayed` everything up to `wanted`? False for what is no position.
+  virtual bool covers(std::string_view /*replayed*/, std::string_view /*wanted*/) const {
+    return false;
+  }
 };
 
 // Tree to text. Pure; throws std::logic_error only for trees that cannot mean anything.

@@ -1,6 +1,10 @@
 #include "sql/mysql/dialect.h"
 
+#include <algorithm>
 #include <stdexcept>
+#include <vector>
+
+#include "base/text.h"
 
 #include "sql/text_util.h"
 
@@ -461,6 +465,53 @@ void MysqlDialect::delete_head(Rendering& out, const TableRef& table) const {
   if (table.alias.empty()) return;
   out.text += " AS ";
   quote(out.text, table.alias);
+}
+
+// "0-1-4711,2-5-9": of each domain the server and the number of the last transaction. Empty where
+// there is no binary log.
+Statement MariaDbDialect::commit_position() const {
+  Statement statement;
+  statement.text = "SELECT @@global.gtid_binlog_pos";
+  return statement;
+}
+
+Statement MariaDbDialect::replay_position() const {
+  Statement statement;
+  statement.text = "SELECT @@global.gtid_slave_pos";
+  return statement;
+}
+
+namespace {
+
+struct Gtid {
+  int64_t domain = 0, server = 0, number = 0;
+};
+
+// Nothing when there is anything in it that is no GTID.
+std::vector<Gtid> parse_gtids(std::string_view text) {
+  std::vector<Gtid> list;
+  for (std::string_view one : split(text, ',')) {
+    const auto parts = split(one, '-');
+    if (parts.size() != 3) return {};
+    const auto domain = to_int64(parts[0]), server = to_int64(parts[1]),
+               number = to_int64(parts[2]);
+    if (!domain || !server || !number) return {};
+    list.push_back({*domain, *server, *number});
+  }
+  return list;
+}
+
+}  // namespace
+
+// Numbers of different servers are not compared: after a failover a replica of the old primary may
+// have transactions that nobody else has.
+bool MariaDbDialect::covers(std::string_view replayed, std::string_view wanted) const {
+  const std::vector<Gtid> at = parse_gtids(replayed), goal = parse_gtids(wanted);
+  return !goal.empty() && std::ranges::all_of(goal, [&](const Gtid& one) {
+    return std::ranges::any_of(at, [&](const Gtid& own) {
+      return own.domain == one.domain && own.server == one.server && own.number >= one.number;
+    });
+  });
 }
 
 }  // namespace halcyon::sql::mysql

@@ -56,6 +56,9 @@ class MariaDbDialect final : public MysqlDialect {
   DialectKind kind() const override { return DialectKind::kMariadb; }
   std::string_view name() const override { return "mariadb"; }
   bool has_returning() const override { return true; }
+  Statement commit_position() const override;
+  Statement replay_position() const override;
+  bool covers(std::string_view replayed, std::string_view wanted) const override;
   void lock(Rendering& out, const Select& query) const override;
   const DdlDialect& ddl() const override;
 

@@ -141,7 +141,7 @@ std::unique_ptr<Connection> Pool::connect_any(milliseconds left, Error& error, b
       permanent = connected.error().permanent;
       continue;
     }
-    if (!(*connected)->is_writable()) {
+    if (!options_.is_replica && !(*connected)->is_writable()) {
       error = database_error("DATABASE_UNAVAILABLE", host.name + " is read-only");
       permanent = false;
       continue;

@@ -383,6 +383,58 @@ Expr PostgresDialect::snapshot_mark() const {
   return mark;
 }
 
+// "3 16/B374D848": timeline and place in the log. What is not flushed yet was not acknowledged,
+// unless commits do not wait for that.
+Statement PostgresDialect::commit_position() const {
+  Statement statement;
+  statement.text =
+      "SELECT concat(('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int, "
+      "' ', CASE current_setting('synchronous_commit') WHEN 'off' THEN pg_current_wal_insert_lsn() "
+      "ELSE pg_current_wal_flush_lsn() END)";
+  return statement;
+}
+
+// Who may not read pg_stat_wal_receiver sees a new timeline only with the next restart point. A
+// server that is not in recovery follows nobody.
+Statement PostgresDialect::replay_position() const {
+  Statement statement;
+  statement.text =
+      "SELECT CASE WHEN pg_is_in_recovery() THEN concat(greatest("
+      "(SELECT max(received_tli) FROM pg_stat_wal_receiver), "
+      "(SELECT timeline_id FROM pg_control_checkpoint())), ' ', pg_last_wal_replay_lsn()) END";
+  return statement;
+}
+
+namespace {
+
+struct Position {
+  int64_t timeline = 0;
+  uint64_t place = 0;
+};
+
+std::optional<Position> parse_position(std::string_view text) {
+  Position position;
+  uint64_t high = 0, low = 0;
+  const char* end = text.data() + text.size();
+  auto [space, bad] = std::from_chars(text.data(), end, position.timeline);
+  if (bad != std::errc() || space == end || *space != ' ') return std::nullopt;
+  auto [slash, worse] = std::from_chars(space + 1, end, high, 16);
+  if (worse != std::errc() || slash == end || *slash != '/') return std::nullopt;
+  auto [last, worst] = std::from_chars(slash + 1, end, low, 16);
+  if (worst != std::errc() || last != end || high > UINT32_MAX || low > UINT32_MAX)
+    return std::nullopt;
+  position.place = high << 32 | low;
+  return position;
+}
+
+}  // namespace
+
+// A replica that stayed on an old timeline may be further, on a way that nobody else went.
+bool PostgresDialect::covers(std::string_view replayed, std::string_view wanted) const {
+  const auto at = parse_position(replayed), goal = parse_position(wanted);
+  return at && goal && at->timeline >= goal->timeline && at->place >= goal->place;
+}
+
 }  // namespace halcyon::sql::postgres
 
 namespace halcyon::sql {

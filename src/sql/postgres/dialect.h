@@ -32,6 +32,9 @@ class PostgresDialect final : public Dialect {
   void lock(Rendering& out, const Select& query) const override;
   const DdlDialect& ddl() const override;
   Expr snapshot_mark() const override;
+  Statement commit_position() const override;
+  Statement replay_position() const override;
+  bool covers(std::string_view replayed, std::string_view wanted) const override;
 
  private:
   void cast_to(Rendering& out, const Expr& expr, std::string_view type) const;

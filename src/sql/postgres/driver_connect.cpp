@@ -207,6 +207,7 @@ std::string Connector::session_settings(Purpose purpose) const {
       // So that a replica that vanished from the network does not hold its locks for hours.
       "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;"
       "SET tcp_user_timeout = 30000;";
+  if (options_.is_replica) sql += "SET default_transaction_read_only = on;";
   if (!options_.schema.empty()) sql += "SET search_path TO " + quoted(options_.schema) + ";";
   if (purpose == Purpose::kLane) {
     sql += "SET statement_timeout = " + std::to_string(std::max(0, options_.lane_timeout_ms)) +
@@ -222,19 +223,20 @@ std::string Connector::session_settings(Purpose purpose) const {
 
 std::expected<ConnectionPtr, Connector::Refusal> Connector::connect_address(
     const Host& host, const std::string& address, Purpose purpose, Time until) {
-  std::vector<Parameter> parameters{{"host", host.name},
-                                    {"port", std::to_string(host.port)},
-                                    {"dbname", options_.database},
-                                    {"user", options_.user},
-                                    {"password", options_.password},
-                                    {"client_encoding", "UTF8"},
-                                    {"fallback_application_name", "halcyon"},
-                                    {"target_session_attrs", "read-write"},
-                                    {"tcp_user_timeout", std::to_string(kUserTimeoutMs)},
-                                    {"keepalives", "1"},
-                                    {"keepalives_idle", "15"},
-                                    {"keepalives_interval", "5"},
-                                    {"keepalives_count", "3"}};
+  std::vector<Parameter> parameters{
+      {"host", host.name},
+      {"port", std::to_string(host.port)},
+      {"dbname", options_.database},
+      {"user", options_.user},
+      {"password", options_.password},
+      {"client_encoding", "UTF8"},
+      {"fallback_application_name", "halcyon"},
+      {"target_session_attrs", options_.is_replica ? "any" : "read-write"},
+      {"tcp_user_timeout", std::to_string(kUserTimeoutMs)},
+      {"keepalives", "1"},
+      {"keepalives_idle", "15"},
+      {"keepalives_interval", "5"},
+      {"keepalives_count", "3"}};
   if (!address.empty()) parameters.push_back({"hostaddr", address});
   parameters.insert(parameters.end(), tls_.begin(), tls_.end());
   std::vector<const char*> keys, values;
