@@ -28,14 +28,21 @@ function luaTemplate(text: string, varying: Varying[]): string {
 }
 
 export function wrkScript(variants: Variant[], token: string): string {
-  const makers = variants.map(({ method, path, body, varying }) => {
+  const makers = variants.map(({ method, path, body, varying, named }) => {
     const bodyText = body === undefined ? 'nil' : luaTemplate(body, varying);
     const url = luaTemplate(`/api/${path}`, varying);
-    return `  function() return wrk.format("${method}", ${url}, nil, ${bodyText}) end,\n`;
+    return `  function() return wrk.format("${method}", ${url}, ${named ? 'named()' : 'nil'}, ${bodyText}) end,\n`;
   });
   return `
 wrk.headers["Authorization"] = ${lua(`Bearer ${token}`)}
 wrk.headers["Content-Type"] = ${variants.some((v) => v.body) ? '"application/json"' : 'nil'}
+local first, count, headers = os.time(), 0, {}
+local function named()
+  if count == 0 then for name, value in pairs(wrk.headers) do headers[name] = value end end
+  count = count + 1
+  headers["Idempotency-Key"] = "bench-" .. first .. "-" .. count
+  return headers
+end
 local makers = {
 ${makers.join('')}}
 function init(args) math.randomseed(os.time()) end
@@ -68,9 +75,13 @@ export interface PgbenchScript {
   constants: string[]; // options that define the values that stay the same
 }
 
+/** The row that makes a write happen once. */
+export const isKey = ({ sql }: Statement) => /^INSERT INTO (\S+\.)?"halcyon_requests"/.test(sql);
+
 // A pgbench script of statements that the server sent. Values that equal a varying example are drawn
 // anew each time, values that equal the new row's id come from the INSERT's answer, others are
-// constant parameters: all stay parameters of a prepared statement, as on the server.
+// constant parameters: all stay parameters of a prepared statement, as on the server. Only the key of
+// a request is made by the database, since pgbench has no texts that vary.
 export function pgbenchScript(
   captured: Statement[],
   varying: Varying[],
@@ -90,8 +101,13 @@ export function pgbenchScript(
     constants.push('-D', `${name}=${value}`);
     return `:${name}`;
   };
-  for (const { sql, values } of captured) {
-    const text = sql.replace(/\$(\d+)/g, (_, n: string) => variable(values[Number(n) - 1] ?? null));
+  for (const statement of captured) {
+    const { sql, values } = statement;
+    const key = isKey(statement) ? values.findIndex((value) => /^[0-9a-f]{32}$/.test(value ?? '')) : -1;
+    if (key >= 0) lines.push(`\\set ${prefix}key random(1, 1000000000000000)`);
+    const text = sql.replace(/\$(\d+)/g, (_, n: string) =>
+      Number(n) - 1 === key ? `md5(CAST(:${prefix}key AS text))` : variable(values[Number(n) - 1] ?? null),
+    );
     const returnsId = newId !== undefined && /^INSERT .* RETURNING "id"/.test(sql);
     lines.push(returnsId ? `${text} \\gset ${prefix}new_` : `${text};`);
     if (returnsId) {

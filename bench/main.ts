@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pgbench, requestOf, writePgbench, wrk, wrkScript, type PgbenchScript } from './load.ts';
+import { isKey, pgbench, requestOf, writePgbench, wrk, wrkScript, type PgbenchScript } from './load.ts';
 import { readOptions, UsageError, type Options } from './options.ts';
 import { Postgres, type Statement } from './postgres.ts';
 import { cpuSeconds, residentMegabytes, sleep } from './process.ts';
@@ -27,7 +27,7 @@ interface Prepared {
   scenario: Scenario;
   lua: string;
   full: PgbenchScript;
-  withoutCount?: PgbenchScript; // of lists
+  part?: PgbenchScript; // of lists without the count, of creates without the key of the request
 }
 
 const isCount = ({ sql }: Statement) => /\bcount\s*\(/i.test(sql);
@@ -108,17 +108,18 @@ class Bench {
     writeFileSync(lua, wrkScript(variants, this.server.token));
     const counts = captured.some(({ statements }) => statements.some(isCount));
     if (scenario.counts && !counts) throw new Error(`${scenario.name}: no count was sent`);
-    const pages = captured.map((one) => ({
+    const keys = captured.some(({ statements }) => statements.some(isKey));
+    if (scenario.creates && !keys) throw new Error(`${scenario.name}: no key was written`);
+    const parts = captured.map((one) => ({
       ...one,
-      statements: one.statements.filter((statement) => !isCount(statement)),
+      statements: one.statements.filter((statement) => !isCount(statement) && !isKey(statement)),
     }));
     return {
       scenario,
       lua,
       full: writePgbench(this.folder, scenario.name, captured),
-      withoutCount: counts
-        ? writePgbench(this.folder, `${scenario.name}-page`, pages)
-        : undefined,
+      part:
+        counts || keys ? writePgbench(this.folder, `${scenario.name}-part`, parts) : undefined,
     };
   }
 
@@ -132,12 +133,13 @@ class Bench {
   // Rows that creating left behind would make each later count dearer.
   private async tidy(): Promise<void> {
     await this.postgres.sql(
-      `DELETE FROM orders WHERE id > ${this.options.orders}; VACUUM ANALYZE orders; CHECKPOINT;`,
+      `DELETE FROM orders WHERE id > ${this.options.orders}; VACUUM ANALYZE orders;
+       DELETE FROM halcyon_requests; VACUUM ANALYZE halcyon_requests; CHECKPOINT;`,
     );
   }
 
   private async measure(prepared: Prepared, connections: number): Promise<Row> {
-    const { scenario, lua, full, withoutCount } = prepared;
+    const { scenario, lua, full, part } = prepared;
     const { seconds, rounds } = this.options;
     const { server, postgres } = this;
     progress(`${scenario.title}, ${connections} connections`);
@@ -163,9 +165,10 @@ class Bench {
       const sql = await pgbench(postgres.environment, full, connections, seconds);
       note('pgbench', sql.perSecond);
       note('pgbenchMs', ((cpuSeconds(postgres.pid) - start) * 1000) / sql.transactions);
-      if (withoutCount) {
-        const page = await pgbench(postgres.environment, withoutCount, connections, seconds);
-        note('pgbenchPage', page.perSecond);
+      if (part) {
+        if (scenario.creates) await this.tidy();
+        const less = await pgbench(postgres.environment, part, connections, seconds);
+        note('pgbenchPart', less.perSecond);
       }
     }
     const middle = (name: string) => median(samples[name] ?? []);
@@ -174,7 +177,7 @@ class Bench {
       rate: middle('rate'), p50: middle('p50'), p99: middle('p99'),
       serverMs: middle('serverMs'), databaseMs: middle('databaseMs'),
       pgbench: middle('pgbench'), pgbenchMs: middle('pgbenchMs'),
-      pgbenchPage: withoutCount ? middle('pgbenchPage') : undefined,
+      pgbenchPart: part ? middle('pgbenchPart') : undefined,
     };
   }
 

@@ -22,7 +22,7 @@ export interface Row {
   databaseMs: number;
   pgbench: number; // the same SQL, transactions a second
   pgbenchMs: number; // database CPU a transaction
-  pgbenchPage?: number; // the same SQL without its count: the page alone
+  pgbenchPart?: number; // the same SQL without its count, or without the key of the request
 }
 
 const digits = (value: number) =>
@@ -30,13 +30,13 @@ const digits = (value: number) =>
 
 function table(rows: Row[]): string {
   const head = [
-    'scenario', 'conn.', 'req/s', 'pgbench tps', 'pgbench/req', 'page tps', 'page/req',
+    'scenario', 'conn.', 'req/s', 'pgbench tps', 'pgbench/req', 'part tps', 'part/req',
     'server CPU ms', 'db CPU ms', 'db CPU ms, pgbench', 'p50 ms', 'p99 ms', 'errors',
   ];
   const cells = rows.map((row) => [
     row.title, String(row.connections), digits(row.rate), digits(row.pgbench),
-    digits(row.pgbench / row.rate), row.pgbenchPage === undefined ? '' : digits(row.pgbenchPage),
-    row.pgbenchPage === undefined ? '' : digits(row.pgbenchPage / row.rate),
+    digits(row.pgbench / row.rate), row.pgbenchPart === undefined ? '' : digits(row.pgbenchPart),
+    row.pgbenchPart === undefined ? '' : digits(row.pgbenchPart / row.rate),
     row.serverMs.toFixed(3), row.databaseMs.toFixed(3), row.pgbenchMs.toFixed(3),
     digits(row.p50), digits(row.p99), String(row.errors),
   ]);

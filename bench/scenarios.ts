@@ -14,6 +14,7 @@ export interface Variant {
   path: string; // below /api/
   body?: string;
   varying: Varying[];
+  named?: boolean; // each request has an Idempotency-Key of its own
 }
 
 export interface Scenario {
@@ -30,8 +31,9 @@ const list = (query: string): Variant => ({
   varying: [],
 });
 
-const create = (customer: string) => (size: { customers: number }): Variant[] => [
+const create = (customer: string, named = false) => (size: { customers: number }): Variant[] => [
   {
+    named,
     method: 'POST',
     path: 'orders:create',
     body:
@@ -93,6 +95,13 @@ export const scenarios: Scenario[] = [
     creates: true,
     counts: false,
     variants: create('"customerId":{0}'),
+  },
+  {
+    name: 'create-named',
+    title: 'the same with an Idempotency-Key',
+    creates: true,
+    counts: false,
+    variants: create('"customerId":{0}', true),
   },
 ];
 
