@@ -16,13 +16,13 @@ using Write = Task<Result<data::Answer>> (data::Writer::*)(const data::Call&, da
 Task<std::optional<data::Answer>> read_elsewhere(const Services& services, Call& call, Read read) {
   sql::Replicas* replicas = services.replicas;
   if (replicas == nullptr || call.tx != nullptr) co_return std::nullopt;
-  if (read == &data::get && !replicas->is_position(call.read_after)) co_return std::nullopt;
+  if (read == &data::get && !call.brings_position) co_return std::nullopt;
   sql::Replicas::Choice choice = co_await replicas->pick(call.ctx, call.read_after);
-  if (choice.db == nullptr) co_return std::nullopt;
+  if (!choice.db) co_return std::nullopt;
   const data::Call data_call = services.data_call(call, *choice.db);
   auto answer = co_await read(data_call, call.target, call.params);
   if (!answer) {
-    if (answer.error().id == "DATABASE_UNAVAILABLE") replicas->failed(choice.db);
+    if (answer.error().id == "DATABASE_UNAVAILABLE") replicas->failed(choice.db.get());
     co_return std::nullopt;
   }
   call.read_after = std::move(choice.position);

@@ -99,6 +99,8 @@ class Database : public Executor {
   virtual Task<Result<std::vector<Standby>>> standbys(const Context&) {
     co_return std::vector<Standby>{};
   }
+  // How many connections were found lost so far: the server behind them may be another one now.
+  virtual uint64_t losses() const { return 0; }
   virtual const Options& options() const = 0;
   virtual Task<void> close() = 0;  // waits for running statements
 

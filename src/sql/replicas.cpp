@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "runtime/coalesce.h"
 #include "runtime/io.h"
+#include "sql/errors.h"
 
 namespace halcyon::sql {
 
@@ -16,7 +17,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kLookTime{1000};      // for one look at a replica
+constexpr milliseconds kLookTime{500};       // for one look at a server
 constexpr milliseconds kAskAgain{5};         // while a replica is waited for
 constexpr milliseconds kFailoverWait{300};   // a read does not wait for a lost replica
 constexpr milliseconds kShortPause{50};      // between looks at whether to stop
@@ -33,25 +34,62 @@ Task<Result<std::string>> ask(Database& db, const Context& ctx, Statement statem
 
 struct Replicas::Replica {
   std::string host;
-  std::unique_ptr<Database> db;  // set once, then `open`
-  std::atomic<bool> open{false}, well{false}, ended{false};
-  std::atomic<int64_t> under_way{0}, reads{0};
-  std::atomic<int64_t> lag_ms{0};
+  std::unique_ptr<Database> db;  // set once, before `well`
+  std::atomic<bool> well{false}, ended{false};
+  std::atomic<int64_t> reads{0}, lag_ms{0};
+  runtime::Counter counted;  // by show()
   runtime::Coalescer<std::string> asked;
 
+  // How far it is, as long as no connection was lost since it said so; else empty.
   std::string replayed() const {
     const std::scoped_lock lock(mutex);
-    return replayed_;
+    return db->losses() == losses_ ? replayed_ : std::string();
   }
-  // Positions only grow, but after a failover: the last answer counts.
-  void note(std::string position) {
+  void note(std::string position, uint64_t losses) {
     const std::scoped_lock lock(mutex);
     replayed_ = std::move(position);
+    losses_ = losses;
   }
 
  private:
   mutable std::mutex mutex;
   std::string replayed_;
+  uint64_t losses_ = 0;
+};
+
+// A replica as it was when it was chosen. One that crashed begins again further back, so what it
+// was known to have counts only while no connection is lost.
+class Replicas::Pinned final : public Database {
+ public:
+  Pinned(std::shared_ptr<Replica> replica, uint64_t losses)
+      : replica_(std::move(replica)), db_(*replica_->db), losses_(losses) {}
+
+  Task<Result<Rows>> run(const Context& ctx, Statement statement) override {
+    if (db_.losses() != losses_) co_return fail(lost());
+    auto rows = co_await db_.run(ctx, std::move(statement));
+    if (rows && db_.losses() != losses_) co_return fail(lost());
+    co_return rows;
+  }
+  Task<Status> in_transaction(const Context&, Body) override {
+    co_return fail(database_error("DATABASE_ERROR", "a replica takes no writes"));
+  }
+  Task<Status> ping(const Context& ctx) override { return db_.ping(ctx); }
+  PoolStats stats() const override { return db_.stats(); }
+  uint64_t losses() const override { return db_.losses(); }
+  const Options& options() const override { return db_.options(); }
+  const Dialect& dialect() const override { return db_.dialect(); }
+  Task<void> close() override { co_return; }
+
+  const Replica& replica() const { return *replica_; }
+
+ private:
+  static Error lost() {
+    return database_error("DATABASE_UNAVAILABLE", "a connection to the replica was lost");
+  }
+
+  std::shared_ptr<Replica> replica_;
+  Database& db_;
+  const uint64_t losses_;
 };
 
 struct Replicas::Shared {
@@ -64,7 +102,7 @@ struct Replicas::Shared {
   std::vector<std::shared_ptr<Replica>> replicas;
   std::atomic<bool> stopping{false};
   std::atomic<size_t> turn{0};
-  std::atomic<int64_t> passed_over{0};
+  runtime::Counter passed_over;  // by show()
   runtime::Coalescer<std::string> positions;
 
   std::mutex mutex;
@@ -82,10 +120,11 @@ struct Replicas::Shared {
     });
   }
   Task<Result<std::string>> replayed(const Context& ctx, Replica& replica) {
+    const uint64_t losses = replica.db->losses();
     auto asked = co_await replica.asked.get("", [&]() -> Task<Result<std::string>> {
       return ask(*replica.db, ctx, primary.dialect().replay_position());
     });
-    if (asked) replica.note(*asked);
+    if (asked) replica.note(*asked, losses);
     co_return asked;
   }
 
@@ -109,17 +148,17 @@ struct Replicas::Shared {
   bool usable(const Replica& replica) const {
     return replica.well && replica.lag_ms <= options.max_lag.count();
   }
-  std::vector<Replica*> rotation() {
-    std::vector<Replica*> list;
+  std::vector<std::shared_ptr<Replica>> rotation() {
+    std::vector<std::shared_ptr<Replica>> list;
     const size_t first = turn.fetch_add(1, std::memory_order_relaxed);
     for (size_t i = 0; i < replicas.size(); ++i) {
-      Replica* replica = replicas[(first + i) % replicas.size()].get();
+      const auto& replica = replicas[(first + i) % replicas.size()];
       if (usable(*replica)) list.push_back(replica);
     }
     return list;
   }
 
-  bool has_all(Replica& replica, const std::string& wanted, const std::string& also) const {
+  bool has_all(const Replica& replica, const std::string& wanted, const std::string& also) const {
     const std::string at = replica.replayed();
     return covers(at, wanted) && (also.empty() || covers(at, also));
   }
@@ -128,12 +167,13 @@ struct Replicas::Shared {
 
 // One look at a replica: is it there, and how far behind?
 Task<Status> Replicas::Shared::look(Replica& replica) {
-  Context ctx;
-  ctx.deadline = Clock::now() + kLookTime;
+  Context ctx, other;
   const auto asked = Clock::now();
+  ctx.deadline = asked + kLookTime;
   auto now = co_await position(ctx);
   if (now && !now->empty()) note_primary(asked, *now);
-  CO_TRY(std::string at, co_await replayed(ctx, replica));
+  other.deadline = Clock::now() + kLookTime;
+  CO_TRY(std::string at, co_await replayed(other, replica));
   const milliseconds lag = lag_of(at, Clock::now());
   replica.lag_ms = lag.count();
   const bool well = lag != milliseconds::max();
@@ -174,7 +214,6 @@ runtime::Detached Replicas::watch(std::shared_ptr<Shared> shared,
       auto opened = co_await sql::open(options, shared->io);
       if (opened) {
         replica->db = *std::move(opened);
-        replica->open = true;
       } else {
         log_warn("read replica cannot be reached",
                  {{"host", replica->host}, {"reason", opened.error().internal}});
@@ -205,7 +244,7 @@ Task<void> Replicas::close() {
 
 Task<Replicas::Choice> Replicas::pick(const Context& ctx, std::string after) {
   Shared& shared = *shared_;
-  std::vector<Replica*> list = shared.rotation();
+  const std::vector<std::shared_ptr<Replica>> list = shared.rotation();
   if (list.empty()) co_return Choice{};
   std::string floor;
   if (is_position(after)) {
@@ -216,32 +255,39 @@ Task<Replicas::Choice> Replicas::pick(const Context& ctx, std::string after) {
     if (!now || now->empty()) co_return Choice{};
     after = *std::move(now);
   }
-  const auto take = [&](Replica& replica) {
-    replica.reads.fetch_add(1, std::memory_order_relaxed);
-    return Choice{replica.db.get(), after};
+  // Losses are read before what it has is looked at: one in between is noticed.
+  const auto take = [&](const std::shared_ptr<Replica>& replica) -> std::optional<Choice> {
+    auto pinned = std::make_shared<Pinned>(replica, replica->db->losses());
+    if (!shared.has_all(*replica, after, floor)) return std::nullopt;
+    replica->reads.fetch_add(1, std::memory_order_relaxed);
+    if (replica->counted.handle != nullptr) replica->counted.add();
+    return Choice{std::move(pinned), after};
   };
-  for (Replica* replica : list) {
-    if (shared.has_all(*replica, after, floor)) co_return take(*replica);
+  for (const auto& replica : list) {
+    if (auto choice = take(replica)) co_return *std::move(choice);
   }
   const auto until = std::min(Clock::now() + shared.options.patience, ctx.deadline);
   while (true) {
-    for (Replica* replica : list) {
+    for (const auto& replica : list) {
       if (!shared.usable(*replica)) continue;
       auto at = co_await shared.replayed(ctx, *replica);
       if (!at) replica->well = false;
-      if (at && shared.has_all(*replica, after, floor)) co_return take(*replica);
+      if (!at) continue;
+      if (auto choice = take(replica)) co_return *std::move(choice);
     }
     if (Clock::now() + kAskAgain >= until) break;
     co_await runtime::sleep_for(kAskAgain);
   }
-  shared.passed_over.fetch_add(1, std::memory_order_relaxed);
+  if (shared.passed_over.handle != nullptr) shared.passed_over.add();
   co_return Choice{};
 }
 
 void Replicas::failed(const Database* replica) {
+  const auto* pinned = dynamic_cast<const Pinned*>(replica);
+  if (pinned == nullptr) return;
   for (auto& one : shared_->replicas) {
-    if (one->db.get() != replica || !one->well.exchange(false)) continue;
-    log_warn("read replica lost", {{"host", one->host}});
+    if (one.get() == &pinned->replica() && one->well.exchange(false))
+      log_warn("read replica lost", {{"host", one->host}});
   }
 }
 
@@ -269,7 +315,7 @@ std::vector<Replicas::State> Replicas::states() const {
   return list;
 }
 
-void Replicas::show(runtime::Metrics& metrics) const {
+void Replicas::show(runtime::Metrics& metrics) {
   for (const auto& replica : shared_->replicas) {
     const runtime::Labels labels{{"host", replica->host}};
     std::weak_ptr weak = replica;  // the metrics may outlive the replicas
@@ -285,16 +331,13 @@ void Replicas::show(runtime::Metrics& metrics) const {
         });
     add("halcyon_replica_up", "1: the read replica is in use",
         [](const Replica& r) { return r.well ? 1.0 : 0.0; });
-    add("halcyon_replica_reads", "Reads given to the read replica since the start",
-        [](const Replica& r) { return static_cast<double>(r.reads.load()); });
+    replica->counted =
+        metrics.counter("halcyon_replica_reads_total", "Reads given to the read replica", labels);
   }
-  std::weak_ptr weak = shared_;
-  metrics.gauge("halcyon_replica_passed_over",
-                "Reads done by the primary since no replica was far enough, since the start", {},
-                [weak] {
-                  auto shared = weak.lock();
-                  return shared ? static_cast<double>(shared->passed_over.load()) : 0.0;
-                });
+  if (shared_->replicas.empty()) return;
+  shared_->passed_over =
+      metrics.counter("halcyon_replica_passed_over_total",
+                      "Reads done by the primary since no replica was far enough");
 }
 
 }  // namespace halcyon::sql

@@ -12,7 +12,7 @@
 //
 //   auto replicas = co_await Replicas::open(*db, io, options);
 //   Replicas::Choice choice = co_await replicas->pick(ctx, "");
-//   if (choice.db != nullptr) ... run the read there; any failure: tell failed(), run it on *db
+//   if (choice.db) ... run the read there; any failure: tell failed(), run it on *db
 //
 // A replica that lags, is lost, or follows nobody is passed over and comes back by itself; when
 // none is left the primary does the work. Thread rule: from any io thread; close() from one task.
@@ -41,8 +41,10 @@ struct ReplicaOptions {
 class Replicas {
  public:
   struct Choice {
-    Database* db = nullptr;  // nullptr: the primary
-    std::string position;    // what it has for sure
+    // nullptr: the primary. Fails with DATABASE_UNAVAILABLE once a connection was lost: a replica
+    // that crashed may have gone back.
+    std::shared_ptr<Database> db;
+    std::string position;  // what it has for sure
   };
   struct State {
     std::string host;
@@ -69,11 +71,12 @@ class Replicas {
   Task<Status> raise_floor(const Context& ctx);
 
   std::vector<State> states() const;
-  void show(runtime::Metrics& metrics) const;
+  void show(runtime::Metrics& metrics);  // before the first pick
 
  private:
   struct Replica;
   struct Shared;
+  class Pinned;
   static runtime::Detached watch(std::shared_ptr<Shared> shared, std::shared_ptr<Replica> replica);
 
   std::shared_ptr<Shared> shared_;

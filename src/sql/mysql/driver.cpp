@@ -40,6 +40,7 @@ class MysqlDatabase final : public Database {
     stats.retries = retries_;
     return stats;
   }
+  uint64_t losses() const override { return pool_->losses(); }
   Task<void> close() override {
     if (closed_.exchange(true)) co_return;
     while (busy_.load() > 0) co_await runtime::sleep_for(std::chrono::milliseconds(10));

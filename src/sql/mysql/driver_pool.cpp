@@ -100,6 +100,7 @@ std::unique_ptr<Connection> Pool::take_idle() {
       if (last->is_alive()) {
         found = std::move(last);
       } else {
+        ++losses_;
         dead.push_back(std::move(last));
       }
     }
@@ -111,6 +112,7 @@ std::unique_ptr<Connection> Pool::take_idle() {
 void Pool::give_back(std::unique_ptr<Connection> connection) {
   ++connection->uses;
   bool worn = options_.pool_max_uses > 0 && connection->uses >= options_.pool_max_uses;
+  if (connection->broken()) ++losses_;
   if (connection->broken() || worn) {
     threads_.submit([closing = std::move(connection)] {});
   } else {

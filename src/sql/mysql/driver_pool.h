@@ -61,6 +61,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void keep_house();  // starts closing idle connections now and then
   void close_idle();
   PoolStats stats() const;
+  uint64_t losses() const { return losses_; }
 
  private:
   struct Request;
@@ -98,6 +99,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::atomic<size_t> good_host_{0};
   std::atomic<bool> connected_once_{false};
   std::atomic<int64_t> failovers_{0};
+  std::atomic<uint64_t> losses_{0};
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;  // most recently used last; guarded by mutex_
   int leased_ = 0;                                 // guarded by mutex_

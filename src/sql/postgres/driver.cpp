@@ -71,6 +71,7 @@ class PostgresDatabase final : public Database {
   const Options& options() const override { return core_->options(); }
   PoolStats stats() const override;
   Task<Result<std::vector<Standby>>> standbys(const Context& ctx) override;
+  uint64_t losses() const override { return core_->losses; }
   Task<void> close() override;
   void hint(std::string channel) override { notify().hint(std::move(channel)); }
   void on_hint(std::string channel, Hints::Callback callback) override {

@@ -222,6 +222,7 @@ void Lane::after_refusal(const Connector::Refusal& refusal) {
 
 void Lane::on_lost(const Error& reason) {
   if (closed_ || !session_) return;
+  core_->losses.fetch_add(1);
   log_warn("database connection lost", {{"reason", trim(reason.internal)}});
   session_->detach();
   session_.reset();

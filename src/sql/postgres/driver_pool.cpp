@@ -71,6 +71,7 @@ std::shared_ptr<Session> Pool::take_idle() {
       idle_.pop_back();
     }
     if (last->is_alive()) return last;
+    core_->losses.fetch_add(1);
   }
 }
 
@@ -78,6 +79,7 @@ void Pool::give_back(std::shared_ptr<Session> session) {
   const Options& options = core_->options();
   bool worn = options.pool_max_uses > 0 && ++session->uses >= options.pool_max_uses;
   bool keep = session->is_clean() && !worn;
+  if (session->lost()) core_->losses.fetch_add(1);
   if (!keep) session->abandon(database_error("DATABASE_UNAVAILABLE", "given up"));
   session->detach();
   if (keep) {
