@@ -105,9 +105,13 @@ export function pgbenchScript(
     const { sql, values } = statement;
     const key = isKey(statement) ? values.findIndex((value) => /^[0-9a-f]{32}$/.test(value ?? '')) : -1;
     if (key >= 0) lines.push(`\\set ${prefix}key random(1, 1000000000000000)`);
-    const text = sql.replace(/\$(\d+)/g, (_, n: string) =>
-      Number(n) - 1 === key ? `md5(CAST(:${prefix}key AS text))` : variable(values[Number(n) - 1] ?? null),
-    );
+    const text = sql.replace(/(THEN )?\$(\d+)/g, (_, then: string | undefined, n: string) => {
+      const value = values[Number(n) - 1] ?? null;
+      if (Number(n) - 1 === key) return `${then ?? ''}md5(CAST(:${prefix}key AS text))`;
+      // pgbench tells no types, and a CASE of unknown ones is text.
+      if (then && /^\d+$/.test(value ?? '')) return `THEN CAST(${variable(value)} AS bigint)`;
+      return (then ?? '') + variable(value);
+    });
     const returnsId = newId !== undefined && /^INSERT .* RETURNING "id"/.test(sql);
     lines.push(returnsId ? `${text} \\gset ${prefix}new_` : `${text};`);
     if (returnsId) {
