@@ -55,6 +55,9 @@ class ClusterImpl final : public Cluster {
       callback(drain);
     });
   }
+  void on_return(std::function<Task<Result<bool>>(const Context&)> may_return) override {
+    member_->on_return(std::move(may_return));
+  }
 
  private:
   std::unique_ptr<JobsEngine> new_jobs();

@@ -94,6 +94,10 @@ class Cluster {
   virtual Task<Status> request_drain(const Context& ctx, std::string member, bool drain) = 0;
   // Called, on an io thread, when somebody asked this member to drain or to serve again.
   virtual void on_drain_request(std::function<void(bool drain)> callback) = 0;
+  // Asked, on an io thread of the cluster, when the others had given this member up (its row was
+  // deleted) and it has joined again: may it serve? While the answer is false or an error, the
+  // lease is not held.
+  virtual void on_return(std::function<Task<Result<bool>>(const Context&)> may_return) = 0;
 };
 
 }  // namespace halcyon::cluster

@@ -119,6 +119,7 @@ Task<Status> Membership::renew(const Context& ctx) {
     held_until_ = 0;
     caught_up_ = !listening_;
     log_warn("joining the cluster again", {{"member", id_}});
+    was_given_up_ = true;
     CO_TRY_STATUS(co_await insert(ctx, bus_position ? bus_position() : 0));
   }
   const int64_t asked = now();
@@ -129,6 +130,11 @@ Task<Status> Membership::renew(const Context& ctx) {
   note(rows);
   renewed_at_ = sent;
   if (!caught_up_) CO_TRY_STATUS(co_await catch_up_again(ctx));
+  if (was_given_up_) {
+    CO_TRY(bool may, co_await may_return(ctx));
+    if (!may) co_return Status{};
+    was_given_up_ = false;
+  }
   hold_until(sent + ttl().count() - ttl().count() / 8);
   if (renewed) co_await renewed(ctx, database_now);
   co_return Status{};
@@ -139,6 +145,21 @@ Task<Status> Membership::catch_up_again(const Context& ctx) {
   co_await let_others_see();
   caught_up_ = true;
   co_return Status{};
+}
+
+void Membership::on_return(std::function<Task<Result<bool>>(const Context&)> may_return) {
+  std::lock_guard lock(mutex_);
+  return_asked_ = std::move(may_return);
+}
+
+Task<Result<bool>> Membership::may_return(const Context& ctx) {
+  std::function<Task<Result<bool>>(const Context&)> ask;
+  {
+    std::lock_guard lock(mutex_);
+    ask = return_asked_;
+  }
+  if (!ask) co_return true;
+  co_return co_await ask(ctx);
 }
 
 void Membership::note(const sql::Rows& rows) {

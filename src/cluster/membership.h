@@ -8,7 +8,8 @@
 //   dead. So neither a jump of the database's clock nor
 //   a slow database makes two sides disagree.
 // - A member that finds its row deleted inserts it again, and `holds` stays false until it has read
-//   the bus to its end: whoever changed the model meanwhile did not wait for it.
+//   the bus to its end: whoever changed the model meanwhile did not wait for it. Then it asks
+//   `on_return`: the database may be too new for it by now.
 //
 // - A member is alone for kAlone from the moment before it asked and saw no other row, and a new
 //   member serves nothing for kAlone and a margin after it inserted its row beside another's.
@@ -86,6 +87,7 @@ class Membership final : public Lease {
   std::function<Task<void>(const Context&, int64_t database_now_ms)> renewed;
   void wake() { heartbeat_->wake(); }
   void on_drain_request(std::function<void(bool)> callback);
+  void on_return(std::function<Task<Result<bool>>(const Context&)> may_return);
   void count_losses(runtime::Counter counter) { losses_ = counter; }
 
  private:
@@ -101,6 +103,7 @@ class Membership final : public Lease {
   Task<Result<int64_t>> set_row(sql::Database& db, const Context& ctx, std::string member,
                                 sql::Assignment value);
   Task<Status> catch_up_again(const Context& ctx);
+  Task<Result<bool>> may_return(const Context& ctx);
   Task<void> remove_the_dead(const Context& ctx);
   void note(const sql::Rows& rows);
   void hold_until(int64_t until);
@@ -120,8 +123,9 @@ class Membership final : public Lease {
   int64_t noted_at_ = 0;                   // boot time
   std::map<std::string, Seen> seen_;       // other members
   std::function<void(bool)> drain_asked_;  // guarded by mutex_
+  std::function<Task<Result<bool>>(const Context&)> return_asked_;  // guarded by mutex_
   bool drain_requested_ = false;
-  bool was_held_ = false;
+  bool was_held_ = false, was_given_up_ = false;
   int64_t started_ms_ = 0;
   runtime::Counter losses_;
 };

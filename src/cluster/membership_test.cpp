@@ -144,6 +144,28 @@ TEST_P(MembershipTest, P5AMemberThatWasGivenUpHoldsNothingUntilItHasReadTheBus) 
   EXPECT_FALSE(held_in_handler);
 }
 
+TEST_P(MembershipTest, P7AMemberThatWasGivenUpAsksBeforeItHoldsAgain) {
+  auto a = started(options(milliseconds(1000)));
+  Lease& lease = (*a)->lease();
+  std::atomic<int> asked{0};
+  std::atomic<bool> answer{false};
+  (*a)->on_return([&](const Context&) -> Task<Result<bool>> {
+    ++asked;
+    if (asked == 1) co_return fail(lease_lost());
+    co_return answer.load();
+  });
+  must("DELETE FROM halcyon_members WHERE id = ?", {sql::Value(lease.holder())});
+  ASSERT_TRUE(eventually([&] { return asked >= 3; }));
+  EXPECT_EQ(members(), 1);
+  EXPECT_FALSE(lease.holds());
+  answer = true;
+  Within ctx(std::chrono::seconds(20));
+  EXPECT_TRUE(await(lease.wait_until_held(ctx)));
+  const int before = asked;
+  std::this_thread::sleep_for(milliseconds(600));  // two renewals
+  EXPECT_EQ(asked, before);
+}
+
 // Looked at before the member can bring its row back.
 TEST_P(MembershipTest, TheFenceEndsWithTheRow) {
   auto a = joined(options());

@@ -152,11 +152,11 @@ struct App::Impl {
     make_migrations();
   }
 
-  Task<Result<int64_t>> oldest_live_version(const Context& ctx) {
+  Task<Result<int64_t>> oldest_member_version(const Context& ctx) {
     CO_TRY(auto members, co_await cluster->members(ctx));
     int64_t oldest = schema_version();
     for (const cluster::MemberInfo& member : members) {
-      if (member.alive) oldest = std::min(oldest, member.schema_version);
+      oldest = std::min(oldest, member.schema_version);
     }
     co_return oldest;
   }
@@ -171,7 +171,7 @@ struct App::Impl {
     options.lock_ttl =
         std::max(config.milliseconds("MIGRATION_LEASE"), std::chrono::milliseconds(1000));
     options.base_fits = [this](const Context& ctx) { return is_installed(ctx); };
-    options.oldest_live_version = [this](const Context& ctx) { return oldest_live_version(ctx); };
+    options.oldest_member_version = [this](const Context& ctx) { return oldest_member_version(ctx); };
     options.make_base = [this](const Context& ctx) { return catalog->install(ctx); };
     const MigrationParts parts{*catalog,
                                [this](const Context& ctx) { return access->install(ctx); },
@@ -188,6 +188,7 @@ struct App::Impl {
     TRY_STATUS(join_cluster());
     make_parts();
     tell_others();
+    cluster->on_return([this](const Context& ctx) { return migrations->may_return(ctx); });
     health.add_check([this] { return migrations->fit().reason; });
 
     Context ctx;

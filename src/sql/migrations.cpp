@@ -104,6 +104,7 @@ struct Migrations::Impl : std::enable_shared_from_this<Migrations::Impl> {
   Task<Status> start(const Context& ctx);
   Task<Result<bool>> contract(const Context& ctx);
   Task<Status> check(const Context& ctx);
+  Task<Result<bool>> may_return(const Context& ctx);
   Task<Result<std::vector<MigrationInfo>>> status(const Context& ctx);
   void arm();
   Task<void> tick();
@@ -342,8 +343,8 @@ Task<Status> Migrations::Impl::run_one(const Context& ctx, int64_t token,
 
 Task<Result<bool>> Migrations::Impl::all_new_enough(const Context& ctx,
                                                     const Migration& migration) const {
-  if (!options.oldest_live_version) co_return false;
-  CO_TRY(int64_t oldest, co_await options.oldest_live_version(ctx));
+  if (!options.oldest_member_version) co_return false;
+  CO_TRY(int64_t oldest, co_await options.oldest_member_version(ctx));
   co_return oldest >= migration.number;
 }
 
@@ -414,6 +415,23 @@ Task<Status> Migrations::Impl::check(const Context& ctx) {
   co_return Status{};
 }
 
+// This member's row is there again. Whoever announced a contract migration before may not have seen
+// it, so an announcement has to be settled first: its holder goes on, or it is taken back.
+Task<Result<bool>> Migrations::Impl::may_return(const Context& ctx) {
+  CO_TRY(Records records, co_await read_or_none(ctx));
+  const MigrationInfo* later = later_contract(records);
+  if (later == nullptr) co_return true;
+  if (later->state != State::kAnnounced) {
+    set_fit({false, too_old(*later)});
+    co_return false;
+  }
+  CO_TRY(auto token, co_await take(ctx));
+  if (!token) co_return false;
+  Body body = [&](int64_t held) { return withdraw(ctx, held, later->number); };
+  CO_TRY_STATUS(co_await holding(ctx, *token, body));
+  co_return true;
+}
+
 Task<Result<std::vector<MigrationInfo>>> Migrations::Impl::status(const Context& ctx) {
   CO_TRY(Records records, co_await read_or_none(ctx));
   for (const Migration& migration : list) {
@@ -472,6 +490,7 @@ Task<Status> Migrations::check(const Context& ctx) { return impl_->check(ctx); }
 Task<Result<std::vector<MigrationInfo>>> Migrations::status(const Context& ctx) {
   return impl_->status(ctx);
 }
+Task<Result<bool>> Migrations::may_return(const Context& ctx) { return impl_->may_return(ctx); }
 SchemaFit Migrations::fit() const { return impl_->fit(); }
 
 void Migrations::watch(runtime::IoThread& io) {

@@ -67,9 +67,9 @@ struct MigrationOptions {
   // `make` runs under the lock, before the expand migrations, and may run again.
   std::function<Task<Result<bool>>(const Context&)> base_fits;
   std::function<Task<Status>(const Context&)> make_base;
-  // The lowest schema version of all live members, this one included. Without it no contract
-  // migration runs.
-  std::function<Task<Result<int64_t>>(const Context&)> oldest_live_version;
+  // The lowest schema version of all members, this one included, and of those too that only seem
+  // dead: who has a row may still write. Without it no contract migration runs.
+  std::function<Task<Result<int64_t>>(const Context&)> oldest_member_version;
   MigrationOptions() = default;
 };
 
@@ -109,8 +109,11 @@ class Migrations {
   Task<Status> start(const Context& ctx);
   // Runs the contract migrations that all live members are new enough for. False: some must wait.
   Task<Result<bool>> contract(const Context& ctx);
-  // Reads the state again and renews fit(). Call it before serving again after a lost lease.
+  // Reads the state again and renews fit().
   Task<Status> check(const Context& ctx);
+  // For a member that the others had given up and that has joined again: false while the database
+  // is too new for it. Nobody waited for it with a contract migration meanwhile.
+  Task<Result<bool>> may_return(const Context& ctx);
   SchemaFit fit() const;
   // All migrations this program knows and those the database knows beyond them. Changes nothing.
   Task<Result<std::vector<MigrationInfo>>> status(const Context& ctx);

@@ -171,7 +171,7 @@ class MigrationsTest : public testing::DatabaseTest {
       ++based_;
       return make_notes(on, c);
     };
-    o.oldest_live_version = [this](const Context&) -> Task<Result<int64_t>> {
+    o.oldest_member_version = [this](const Context&) -> Task<Result<int64_t>> {
       ++asked_;
       co_return oldest_.load();
     };
@@ -334,7 +334,7 @@ TEST_P(MigrationsTest, TakesAnAnnouncementBackWhenAnOlderMemberAppears) {
   // New enough at the first look, not at the second, which comes after the announcement.
   int looks = 0;
   MigrationOptions o;
-  o.oldest_live_version = [&](const Context&) -> Task<Result<int64_t>> {
+  o.oldest_member_version = [&](const Context&) -> Task<Result<int64_t>> {
     co_return ++looks == 1 ? 3 : 2;
   };
   Migrations racing(db(), list(), std::move(o));
@@ -360,11 +360,34 @@ TEST_P(MigrationsTest, TakesAnAnnouncementBackWhenAnOlderMemberAppears) {
   EXPECT_EQ(state(3), State::kApplied);
 }
 
+TEST_P(MigrationsTest, WhoWasGivenUpReturnsOnlyToADatabaseThatFits) {
+  auto older = open(db(), 2);
+  ASSERT_TRUE(start(*older));
+  const auto may_return = [&] { return await(older->may_return(ctx())); };
+  EXPECT_EQ(may_return().value(), true);
+  const auto put = [&](const char* state) {
+    must("DELETE FROM halcyon_migrations WHERE number = 3");
+    must("INSERT INTO halcyon_migrations (number, name, phase, state, version) VALUES "
+         "(3, 'drop old', 'contract', ?, 'v3')",
+         {Value(std::string(state))});
+  };
+  // Announced by somebody who is at it: not now. By somebody who died: taken back.
+  put("announced");
+  must("UPDATE halcyon_migration_lock SET owner = 'another', until_ms = 9000000000000");
+  EXPECT_EQ(may_return().value(), false);
+  let_lease_run_out();
+  EXPECT_EQ(may_return().value(), true);
+  EXPECT_EQ(state(3), State::kPending);
+  put("running");
+  EXPECT_EQ(may_return().value(), false);
+  EXPECT_FALSE(older->fit().serves);
+}
+
 TEST_P(MigrationsTest, WatchesAndContractsLater) {
   oldest_ = 2;
   MigrationOptions o;
   o.watch_interval = 20ms;
-  o.oldest_live_version = [this](const Context&) -> Task<Result<int64_t>> {
+  o.oldest_member_version = [this](const Context&) -> Task<Result<int64_t>> {
     ++asked_;
     co_return oldest_.load();
   };

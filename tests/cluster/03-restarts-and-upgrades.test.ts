@@ -5,7 +5,7 @@ import { copyFileSync, readlinkSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { command, pause, until } from './lib/scope.ts';
 import { MariaDb, Postgres } from './lib/databases.ts';
-import { binary, previous } from './lib/replica.ts';
+import { binary, previous, type Replica } from './lib/replica.ts';
 import { long, scenario } from './lib/scenario.ts';
 import { startSystem } from './lib/system.ts';
 
@@ -32,7 +32,7 @@ for (const Server of [Postgres, MariaDb]) {
 }
 
 for (const Server of [Postgres, MariaDb]) {
-  scenario(`3 upgrade from version N to N+1, ${Server === Postgres ? 'PostgreSQL' : 'MariaDB'}`, { limit: 90 }, async (run) => {
+  scenario(`3 upgrade from version N to N+1, and back in between, ${Server === Postgres ? 'PostgreSQL' : 'MariaDB'}`, { limit: 90 }, async (run) => {
     const database = await Server.start(run.scope);
     const { replicas, load } = await startSystem(run, database, { env: { SHUTDOWN_DELAY: '500ms', CLUSTER_LEASE: '3s' }, binary: previous });
     const q = (name: string) => database.quote(name);
@@ -40,20 +40,32 @@ for (const Server of [Postgres, MariaDb]) {
     const old = await applied();
     const next = Math.max(...old) + 1;
     await load.start();
-    for (const [n, replica] of replicas.entries()) {
+    const replace = async (replica: Replica, program: string) => {
       await pause(run.random.between(300, 900));
-      replica.binary = binary;
+      replica.binary = program;
       await replica.drain();
       await replica.restart();
-      // The new one has expanded; nothing was taken from the old ones that are left.
-      const now = await applied();
-      assert.ok(now.includes(next), `applied: ${now}`);
-      if (n < replicas.length - 1) assert.deepEqual(now, [...old, next]);
+    };
+    // All but one become new, and go back: an old one was there all the time.
+    const some = replicas.slice(1);
+    for (const replica of some) await replace(replica, binary);
+    assert.deepEqual(await applied(), [...old, next], 'the new ones have expanded and taken nothing away');
+    for (const replica of some) await replace(replica, previous);
+    // All become new.
+    for (const [n, replica] of replicas.entries()) {
+      await replace(replica, binary);
+      if (n < replicas.length - 1) assert.deepEqual(await applied(), [...old, next]);
     }
+    const left = performance.now();
     await until('the contract migration', 30_000, async () => (await applied()).includes(next + 1));
-    const late = await load.successesSince(performance.now());
-    await until('requests after it', 10_000, async () => load.successesSince(performance.now() - 500) > late);
-    await run.conclude(load, database, replicas, { migrations: (await applied()).length - old.length });
+    const contractedAfter = Math.round(performance.now() - left);
+    const late = load.successesSince(left);
+    await until('requests after it', 10_000, () => load.successesSince(left) > late + 100);
+    // Now there is no way back: the old program says so and ends.
+    const refused = run.scope.run('refused', previous, ['serve'], { env: { ...replicas[0].env, APP_PORT: '0', ADMIN_PORT: '0' } });
+    assert.equal(await refused.exited, 1);
+    assert.match(refused.log, /too old for the database/);
+    await run.conclude(load, database, replicas, { migrations: (await applied()).length - old.length, contractedAfter });
   });
 }
 

@@ -392,7 +392,12 @@ Task<void> PostgresDatabase::close() {
   while (busy_.load() > 0) co_await runtime::sleep_for(std::chrono::milliseconds(10));
   auto left = std::make_shared<std::atomic<int>>(0);
   shut_down(left);
-  while (left->load() > 0) co_await runtime::sleep_for(std::chrono::milliseconds(1));
+  core_->connector->stop();
+  // A connect under way would come back to an io thread that may be gone by then.
+  const auto at_work = [&] {
+    return left->load() > 0 || core_->connecting.load() > 0 || (notify_ && notify_->connecting());
+  };
+  while (at_work()) co_await runtime::sleep_for(std::chrono::milliseconds(1));
 }
 
 Task<Status> PostgresDatabase::start() {

@@ -53,6 +53,8 @@ class Listener {
   virtual void listen(std::string channel) = 0;
   virtual bool connected() const = 0;
   virtual void close() = 0;
+  // A connect under way, which close() ends soon: the io thread must outlive it.
+  virtual bool connecting() const = 0;
 };
 Result<std::unique_ptr<Listener>> open_listener(const Options& options, runtime::IoThread& io,
                                                 Listener::Callback callback,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,14 +30,14 @@ constexpr int kLaneLockTimeoutMs = 100;  // lock waits belong on the pool
 constexpr int kIdleInTransactionMs = 60'000;
 constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
-// Waits for the socket; false at `until`.
-bool wait_for(int socket, short events, Clock::time_point until) {
+// Waits for the socket; false at `until`, or when `stopping` is readable.
+bool wait_for(int socket, short events, Clock::time_point until, int stopping) {
   while (true) {
     auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
     if (left <= 0) return false;
-    pollfd entry{socket, events, 0};
-    int ready = poll(&entry, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
-    if (ready > 0) return true;
+    pollfd entries[] = {{socket, events, 0}, {stopping, POLLIN, 0}};
+    int ready = poll(entries, 2, static_cast<int>(std::min<int64_t>(left, 60'000)));
+    if (ready > 0) return entries[1].revents == 0;
     if (ready < 0 && errno != EINTR) return false;
   }
 }
@@ -97,19 +98,20 @@ std::vector<Host> parse_hosts(const std::string& list, int default_port) {
   return hosts;
 }
 
-Status execute_blocking(PGconn* connection, const std::string& sql, Clock::time_point until) {
+Status execute_blocking(PGconn* connection, const std::string& sql, Clock::time_point until,
+                        int stopping) {
   if (PQsendQuery(connection, sql.c_str()) == 0) {
     return fail(database_error("DATABASE_UNAVAILABLE", PQerrorMessage(connection)));
   }
   Status status;
   while (true) {
     while (PQflush(connection) > 0) {
-      if (!wait_for(PQsocket(connection), POLLOUT, until)) {
+      if (!wait_for(PQsocket(connection), POLLOUT, until, stopping)) {
         return fail(database_error("DATABASE_UNAVAILABLE", "the server does not answer"));
       }
     }
     while (PQisBusy(connection) != 0) {
-      if (!wait_for(PQsocket(connection), POLLIN, until)) {
+      if (!wait_for(PQsocket(connection), POLLIN, until, stopping)) {
         return fail(database_error("DATABASE_UNAVAILABLE", "the server does not answer"));
       }
       if (PQconsumeInput(connection) == 0) {
@@ -127,12 +129,16 @@ Status execute_blocking(PGconn* connection, const std::string& sql, Clock::time_
 Connector::Connector(const Options& options)
     : options_(options),
       hosts_(parse_hosts(options.host, options.port > 0 ? options.port : kDefaultPort)),
+      stopping_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       silent_until_(hosts_.size()),
       last_(refusal("not connected yet")) {}
 
 Connector::~Connector() {
   for (int file : files_) close(file);
+  close(stopping_);
 }
+
+void Connector::stop() { eventfd_write(stopping_, 1); }
 
 Result<std::shared_ptr<Connector>> Connector::create(const Options& options) {
   std::shared_ptr<Connector> connector(new Connector(options));
@@ -260,14 +266,15 @@ std::expected<ConnectionPtr, Connector::Refusal> Connector::connect_address(
       std::string text(trim(PQerrorMessage(pg)));
       return std::unexpected(refusal(text, is_permanent_refusal(text)));
     }
-    if (!wait_for(PQsocket(pg), state == PGRES_POLLING_READING ? POLLIN : POLLOUT, until)) {
+    if (!wait_for(PQsocket(pg), state == PGRES_POLLING_READING ? POLLIN : POLLOUT, until,
+                  stopping_)) {
       return std::unexpected(refusal(host.name + " does not answer"));
     }
     state = PQconnectPoll(pg);
   }
   PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
   if (PQsetnonblocking(pg, 1) != 0) return std::unexpected(refusal(PQerrorMessage(pg)));
-  Status set = execute_blocking(pg, session_settings(purpose), until);
+  Status set = execute_blocking(pg, session_settings(purpose), until, stopping_);
   if (!set) return std::unexpected(Refusal{std::move(set).error(), false});
   if (purpose != Purpose::kListen && PQenterPipelineMode(pg) == 0) {
     return std::unexpected(refusal(PQerrorMessage(pg)));

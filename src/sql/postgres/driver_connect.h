@@ -54,6 +54,9 @@ class Connector {
   const Options& options() const { return options_; }
   int64_t failovers() const { return failovers_; }
 
+  // Ends every connect under way, soon, and refuses later ones: for close().
+  void stop();
+
  private:
   using Time = runtime::Clock::time_point;
   struct Parameter {
@@ -74,6 +77,7 @@ class Connector {
   const std::vector<Host> hosts_;
   std::vector<Parameter> tls_;
   std::vector<int> files_;  // descriptors of certificates given by value
+  const int stopping_;      // descriptor, readable from stop() on
 
   std::mutex mutex_;
   size_t good_ = 0;  // the host that answered last
@@ -83,8 +87,9 @@ class Connector {
   Refusal last_;
 };
 
-// Runs `sql` on a connection that is not in pipeline mode, waiting until `until`. Blocks.
+// Runs `sql` on a connection that is not in pipeline mode, waiting until `until` or until the
+// descriptor `stopping` (-1: none) is readable. Blocks.
 Status execute_blocking(PGconn* connection, const std::string& sql,
-                        runtime::Clock::time_point until);
+                        runtime::Clock::time_point until, int stopping = -1);
 
 }  // namespace halcyon::sql::postgres

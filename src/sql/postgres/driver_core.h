@@ -53,6 +53,7 @@ struct Core {
   TypedTexts typed_texts;
   std::atomic<int64_t> statements{0}, transactions{0}, retries{0};
   std::atomic<uint64_t> losses{0};
+  std::atomic<int> connecting{0};  // tasks in connect()
   runtime::BlockingPool cancels{"pg-cancel", 2, 1000};
   runtime::BlockingPool connects{"pg-connect", 4, 10'000};
 };

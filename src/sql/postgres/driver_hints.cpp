@@ -56,14 +56,19 @@ void NotifyHints::listen(std::string channel, Hints::Callback callback) {
 }
 
 void NotifyHints::close() {
-  std::unique_ptr<Listener> listener;
+  Listener* listener = nullptr;
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
-    listener = std::move(listener_);
+    listener = listener_.get();
   }
-  if (listener) listener->close();
+  if (listener != nullptr) listener->close();
   std::lock_guard nothing_under_way(send_mutex_);
+}
+
+bool NotifyHints::connecting() const {
+  std::lock_guard lock(mutex_);
+  return listener_ && listener_->connecting();
 }
 
 }  // namespace halcyon::sql::postgres

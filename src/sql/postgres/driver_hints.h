@@ -26,6 +26,7 @@ class NotifyHints : public std::enable_shared_from_this<NotifyHints> {
   void listen(std::string channel, Hints::Callback callback);
   // After it nothing is sent and no callback is called.
   void close();
+  bool connecting() const;  // still, after close()
 
  private:
   struct Sending {
@@ -39,7 +40,7 @@ class NotifyHints : public std::enable_shared_from_this<NotifyHints> {
   Send send_;
   Hints hints_;
   std::mutex send_mutex_;  // held while `send_` is called
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, Sending, std::less<>> sending_;
   std::unique_ptr<Listener> listener_;
   bool closed_ = false;

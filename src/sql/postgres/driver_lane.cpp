@@ -30,12 +30,14 @@ milliseconds time_left(Clock::time_point when) {
 Task<std::expected<std::shared_ptr<Session>, Connector::Refusal>> Core::connect(
     Purpose purpose, milliseconds timeout) {
   Connector::Refusal refusal;
+  connecting.fetch_add(1);
   auto connected = co_await connects.run([&]() -> Result<ConnectionPtr> {
     auto made = connector->connect(purpose, timeout);
     if (made) return std::move(*made);
     refusal = std::move(made).error();
     return fail(refusal.error);
   });
+  connecting.fetch_sub(1);
   if (!connected) {
     refusal.error = std::move(connected).error();
     co_return std::unexpected(std::move(refusal));

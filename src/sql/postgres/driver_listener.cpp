@@ -43,8 +43,10 @@ class Listening : public std::enable_shared_from_this<Listening> {
 
   void close() {
     closed_ = true;
+    connector_->stop();
     drop();
   }
+  bool at_connect() const { return at_connect_; }
 
  private:
   using Descriptor =
@@ -58,7 +60,9 @@ class Listening : public std::enable_shared_from_this<Listening> {
         if (made) return std::move(*made);
         return fail(std::move(made).error().error);
       };
+      self->at_connect_ = true;
       Result<ConnectionPtr> made = co_await self->connects_->run(std::move(work));
+      self->at_connect_ = false;
       if (self->closed_) break;
       if (made) {
         self->start(std::move(*made));
@@ -165,7 +169,7 @@ class Listening : public std::enable_shared_from_this<Listening> {
   uint64_t attachment_ = 0;
   std::vector<std::string> channels_;
   std::deque<std::string> unsent_;
-  std::atomic<bool> connected_{false};
+  std::atomic<bool> connected_{false}, at_connect_{false};
   bool connecting_ = false, closed_ = false, busy_ = false, announce_ = false;
 };
 
@@ -181,6 +185,7 @@ class PostgresListener final : public Listener {
     });
   }
   bool connected() const override { return listening_->connected(); }
+  bool connecting() const override { return listening_->at_connect(); }
 
   void close() override {
     if (std::exchange(closed_, true)) return;

@@ -85,6 +85,7 @@ class Server {
     }
     throw std::runtime_error("PostgreSQL did not start: " + read_text(folder_ / "log"));
   }
+  void signal(int signal) { kill(pid_, signal); }
   void stop(int signal) {
     if (pid_ <= 0) return;
     kill(pid_, signal);
@@ -246,6 +247,39 @@ TEST_F(PostgresServerTest, TheServerThatTakesWritesIsFollowed) {
   auto read = run(**db, "SELECT * FROM t");
   EXPECT_TRUE(read) << read.error().internal;
   await((*db)->close());
+}
+
+// Threads of this process with this name.
+int threads_called(const std::string& name) {
+  int count = 0;
+  for (const auto& entry : fs::directory_iterator("/proc/self/task")) {
+    std::ifstream file(entry.path() / "comm");
+    std::string found;
+    if (std::getline(file, found) && found == name) ++count;
+  }
+  return count;
+}
+
+// The io threads may go as soon as close() has returned, even when it was called amid connecting.
+TEST_F(PostgresServerTest, CloseWaitsForConnectsUnderWay) {
+  Server server;
+  server.start();
+  for (int i = 0; i < 10; ++i) {
+    runtime::IoPool io(2);
+    auto db = runtime::run(io.thread(0), open_postgres(options_for("127.0.0.1", server.port), io));
+    ASSERT_TRUE(db) << db.error().internal;
+    (*db)->on_hint("some", [](auto&&...) {});
+    // A server that does not answer any more: nobody waits for its time-out.
+    if (i % 2 == 1) server.signal(SIGSTOP);
+    const auto begun = Clock::now();
+    runtime::run(io.thread(0), (*db)->close());
+    EXPECT_LT(Clock::now() - begun, 2s);
+    if (i % 2 == 1) server.signal(SIGCONT);
+    db->reset();
+    io.stop();
+    EXPECT_EQ(threads_called("pg-connect"), 0) << "after " << i;
+    EXPECT_EQ(threads_called("pg-listen"), 0) << "after " << i;
+  }
 }
 
 TEST_F(PostgresServerTest, WithoutAServerCallsGiveUpInTime) {
