@@ -274,18 +274,17 @@ Task<Status> Catalog::Impl::reconcile(sql::Executor& tx, const Context& ctx, con
 Task<Status> Catalog::Impl::refresh(const Context& ctx) {
   CO_TRY(State state, co_await store.read(db, ctx));
   if (current()->snapshot->generation == state.generation) co_return Status{};
-  // The generation is read again with the rows: a change may be committed in between.
+  // Each statement sees what is committed by then, so a change may come between two of them: the
+  // rows are of one generation when it is the same before and after.
   std::shared_ptr<const Loaded> made;
   sql::Database::Body body = [&](sql::Transaction& tx) -> Task<Status> {
-    made.reset();
     CO_TRY(State now, co_await store.read(tx, ctx));
-    CO_TRY(made, co_await load(tx, ctx, now.generation));
-    // Read committed: were the rows of one generation?
-    CO_TRY(State still, co_await store.read(tx, ctx));
-    if (still.generation != now.generation) {
-      co_return fail(Code::kUnavailable, "SERIALIZATION_FAILURE", "The model is changing.");
+    for (;;) {
+      CO_TRY(made, co_await load(tx, ctx, now.generation));
+      CO_TRY(State still, co_await store.read(tx, ctx));
+      if (still.generation == now.generation) co_return Status{};
+      now = std::move(still);
     }
-    co_return Status{};
   };
   CO_TRY_STATUS(co_await db.in_transaction(ctx, body));
   publish(std::move(made));

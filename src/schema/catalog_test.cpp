@@ -2,6 +2,7 @@
 #include "schema/catalog.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "json/writer.h"
@@ -463,6 +464,32 @@ TEST_P(CatalogTest, TwoReplicasChangeTheModelAtOnce) {
   }
   second.reset();
   second_db.reset();
+}
+
+TEST_P(CatalogTest, P5RefreshSucceedsWhileTheModelChanges) {
+  auto reader_db = database().open_another();
+  auto reader = open_catalog(*reader_db);
+  ASSERT_TRUE(await(reader->install(ctx())));
+  ASSERT_EQ(create_field("users", R"({"name":"first","type":"string"})"), "ok");
+  std::atomic<bool> done{false};
+  std::thread changes([&] {
+    Context own;
+    for (int i = 0; i < 60; ++i) {
+      const json::Object title = object(R"({"uiSchema":{"title":")" + std::to_string(i) + R"("}})");
+      auto changed = database().await(catalog().update_field(own, "users", "first", title), 1);
+      EXPECT_TRUE(changed) << changed.error().message;
+    }
+    done = true;
+  });
+  while (!done) {
+    Status fresh = await(reader->refresh(ctx()));
+    EXPECT_TRUE(fresh) << fresh.error().id << " " << fresh.error().message;
+  }
+  changes.join();
+  ASSERT_TRUE(await(reader->refresh(ctx())));
+  EXPECT_EQ(reader->snapshot()->generation, catalog().snapshot()->generation);
+  reader.reset();
+  reader_db.reset();
 }
 
 HALCYON_INSTANTIATE_DIALECTS(CatalogTest);
