@@ -120,9 +120,9 @@ class Membership final : public Lease {
   std::atomic<bool> caught_up_{true}, listening_{false};
   std::atomic<MemberState> state_{MemberState::kStarting};
   std::mutex mutex_;
-  int64_t noted_at_ = 0;                   // boot time
-  std::map<std::string, Seen> seen_;       // other members
-  std::function<void(bool)> drain_asked_;  // guarded by mutex_
+  int64_t noted_at_ = 0;                                            // boot time
+  std::map<std::string, Seen> seen_;                                // other members
+  std::function<void(bool)> drain_asked_;                           // guarded by mutex_
   std::function<Task<Result<bool>>(const Context&)> return_asked_;  // guarded by mutex_
   bool drain_requested_ = false;
   bool was_held_ = false, was_given_up_ = false;

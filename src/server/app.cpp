@@ -171,7 +171,9 @@ struct App::Impl {
     options.lock_ttl =
         std::max(config.milliseconds("MIGRATION_LEASE"), std::chrono::milliseconds(1000));
     options.base_fits = [this](const Context& ctx) { return is_installed(ctx); };
-    options.oldest_member_version = [this](const Context& ctx) { return oldest_member_version(ctx); };
+    options.oldest_member_version = [this](const Context& ctx) {
+      return oldest_member_version(ctx);
+    };
     options.make_base = [this](const Context& ctx) { return catalog->install(ctx); };
     const MigrationParts parts{*catalog,
                                [this](const Context& ctx) { return access->install(ctx); },

@@ -367,9 +367,10 @@ TEST_P(MigrationsTest, WhoWasGivenUpReturnsOnlyToADatabaseThatFits) {
   EXPECT_EQ(may_return().value(), true);
   const auto put = [&](const char* state) {
     must("DELETE FROM halcyon_migrations WHERE number = 3");
-    must("INSERT INTO halcyon_migrations (number, name, phase, state, version) VALUES "
-         "(3, 'drop old', 'contract', ?, 'v3')",
-         {Value(std::string(state))});
+    must(
+        "INSERT INTO halcyon_migrations (number, name, phase, state, version) VALUES "
+        "(3, 'drop old', 'contract', ?, 'v3')",
+        {Value(std::string(state))});
   };
   // Announced by somebody who is at it: not now. By somebody who died: taken back.
   put("announced");
