@@ -3,10 +3,11 @@
 //
 // Each has a phase. An expand migration adds (tables, columns, indexes, filled values) and harms no
 // older replica; it runs at start, before this replica serves. A contract migration takes away what
-// only older replicas used; it runs when every live member of the cluster is new enough, tried at
-// start and by `watch`. The number of the last migration is the program's schema version. A program
-// serves a database that has all its own expand migrations and no contract migration of a later
-// version; outside that range it is unready (`fit`) or, at start, refuses.
+// only older replicas used; it runs when every member of the cluster is new enough, tried at start
+// and by `watch`; a member that the others gave up asks `may_return` before it serves again. The
+// number of the last migration is the program's schema version. A program serves a database that
+// has all its own expand migrations and no contract migration of a later version; outside that
+// range it is unready (`fit`) or, at start, refuses.
 //
 //   Migrations migrations(db, {{1, "members", MigrationPhase::kExpand, add_members}}, options);
 //   CO_TRY_STATUS(co_await migrations.start(ctx));    // one process migrates, the others wait
