@@ -24,7 +24,7 @@ function suite(kind: (typeof kinds)[number]): void {
     return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
   };
   const inUse = (server: Server) => until('the replica is in use', 20_000, async () => (await metric(server, 'halcyon_replica_up')) === 1);
-  const reads = (server: Server) => metric(server, 'halcyon_replica_reads');
+  const reads = (server: Server) => metric(server, 'halcyon_replica_reads_total');
   const list = (server: Server, position?: string) => call(server, 'notes:list?pageSize=5&sort=-id', undefined, position);
 
   before(async () => {
