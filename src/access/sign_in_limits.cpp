@@ -163,7 +163,6 @@ Task<Result<bool>> SignInLimits::try_take(const Context& ctx, const Count& count
     if (!made && made.error().id != "UNIQUE_VIOLATION") {
       co_return std::unexpected(std::move(made).error());
     }
-    if (made && now % 64 == 0) CO_TRY_STATUS(co_await sweep(ctx));  // now and then
     co_return made.has_value();
   }
   const bool same = row.window == window;
@@ -258,8 +257,8 @@ Task<Status> SignInLimits::clear(const Context& ctx, std::string account) {
   co_return Status{};
 }
 
-// Rows that count nothing any more.
 Task<Status> SignInLimits::sweep(const Context& ctx) {
+  if (!is_on()) co_return Status{};
   const Table table(catalog_);
   const int64_t now = now_ms();
   sql::Delete remove;

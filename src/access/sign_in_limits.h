@@ -35,6 +35,7 @@ class SignInLimits {
   Task<Status> begin(const Context& ctx, std::string account);
   Task<Status> succeeded(const Context& ctx, std::string account);
   Task<Status> clear(const Context& ctx, std::string account);
+  Task<Status> sweep(const Context& ctx);  // deletes rows that count nothing any more
 
  private:
   struct Count {
@@ -52,7 +53,6 @@ class SignInLimits {
   Task<Status> take(const Context& ctx, const Count& count);
   Task<Result<bool>> try_take(const Context& ctx, const Count& count);
   Task<Status> give_back(const Context& ctx, std::string key);
-  Task<Status> sweep(const Context& ctx);
   Task<Result<int64_t>> write(const Context& ctx, sql::Statement statement);
 
   sql::Database& db_;

@@ -62,6 +62,18 @@ Task<Result<Reply>> retry(const Services& services, Call& call) {
   CO_TRY_STATUS(co_await services.cluster->jobs().retry(call.ctx, to_int64(key).value_or(-1)));
   co_return Reply();
 }
+Task<Result<Reply>> cancel(const Services& services, Call& call) {
+  CO_TRY(const std::string key, call.key_text());
+  CO_TRY_STATUS(co_await services.cluster->jobs().cancel(call.ctx, to_int64(key).value_or(-1)));
+  co_return Reply();
+}
+
+Task<Result<Reply>> schedules(const Services& services, Call& call) {
+  CO_TRY(auto list, co_await services.cluster->schedules().list(call.ctx));
+  json::Array rows;
+  for (const auto& info : list) rows.push_back(to_json(info));
+  co_return Reply(json::Value(std::move(rows)));
+}
 
 }  // namespace
 
@@ -80,6 +92,8 @@ void add_cluster_actions(ActionTable& table, const Services& services) {
   add("undrain", "Let a drained member serve again", Effect::kRepeatable, &undrain);
   add("jobs", "Background jobs", Effect::kRead, &jobs);
   add("retry", "Let a dead job wait again", Effect::kRepeatable, &retry);
+  add("cancel", "Remove a job; one that runs is told to end", Effect::kRepeatable, &cancel);
+  add("schedules", "Schedules of jobs", Effect::kRead, &schedules);
 }
 
 }  // namespace halcyon::api

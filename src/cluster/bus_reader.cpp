@@ -186,7 +186,7 @@ Task<Status> BusImpl::catch_up(const Context& ctx) {
 
 // Always a beginning of the order, so that who reads on can tell what is missing.
 Task<Status> BusImpl::purge(const Context& ctx) {
-  auto& db = core_.control;
+  auto& db = core_.db;  // there may be many, and nobody waits for it
   sql::Select oldest;
   oldest.from = core_.tables["messages"];
   oldest.columns = {{sql::call(sql::Fn::kMin, {sql::column("t", "seq")}), "seq"},

@@ -14,8 +14,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-const std::string kPurgeLock = "purge";
-constexpr milliseconds kPurgeTime{20'000};
 constexpr int64_t kPurgeAtATime = 1000;
 
 }  // namespace
@@ -29,6 +27,7 @@ class ClusterImpl final : public Cluster {
 
   Task<Status> join(const Context& ctx);
   Task<Status> start(const Context& ctx) override;
+  Task<void> stop_jobs(const Context& ctx) override { co_await jobs_->stop(ctx); }
   Task<void> leave(const Context& ctx) override;
 
   Lease& lease() override { return *member_; }
@@ -40,6 +39,7 @@ class ClusterImpl final : public Cluster {
   Result<int64_t> next_id() override { return workers_->next(); }
   uint64_t alone() const override { return member_->alone(); }
 
+  Task<Status> purge(const Context& ctx) override;
   Task<Result<std::vector<MemberInfo>>> members(const Context& ctx) override {
     return member_->members(ctx);
   }
@@ -62,8 +62,6 @@ class ClusterImpl final : public Cluster {
  private:
   std::unique_ptr<JobsEngine> new_jobs();
   Task<void> shut_down();
-  Task<milliseconds> purge_step();
-  Task<Status> purge(const Context& ctx);
   void show_metrics();
 
   runtime::IoPool own_;
@@ -77,7 +75,6 @@ class ClusterImpl final : public Cluster {
   std::shared_ptr<LocksImpl> locks_;
   std::shared_ptr<WorkerIds> workers_;
   std::unique_ptr<Idempotency> idempotency_;
-  std::shared_ptr<Background> purger_;
   std::unique_ptr<JobsEngine> jobs_;
   bool stopped_ = false;
 };
@@ -94,7 +91,6 @@ Task<Status> ClusterImpl::join(const Context& ctx) {
   locks_ = std::make_shared<LocksImpl>(*core_, *member_);
   workers_ = std::make_shared<WorkerIds>(*core_, *member_);
   idempotency_ = make_idempotency(db_, options_.tables, member_.get(), options_.seal_key);
-  purger_ = std::make_shared<Background>(own_.thread(0), [this] { return purge_step(); });
   jobs_ = new_jobs();
 
   if (!options_.joins) {
@@ -135,7 +131,6 @@ Task<Status> ClusterImpl::start(const Context& ctx) {
   CO_TRY_STATUS(co_await member_->listen(ctx));
   CO_TRY_STATUS(co_await bus_->start(ctx));
   co_await member_->let_others_see();
-  purger_->start();
   CO_TRY_STATUS(co_await jobs_->start(ctx));
   co_return Status{};
 }
@@ -147,7 +142,6 @@ Task<void> ClusterImpl::leave(const Context& ctx) {
   jobs_time.deadline =
       ctx.deadline - std::min<runtime::Clock::duration>(ctx.remaining() / 4, milliseconds(2'000));
   co_await jobs_->stop(jobs_time);
-  co_await purger_->stop();
   co_await bus_->stop();
   co_await locks_->stop();
   co_await workers_->stop();
@@ -160,7 +154,6 @@ Task<void> ClusterImpl::leave(const Context& ctx) {
 Task<void> ClusterImpl::shut_down() {
   if (member_ && !std::exchange(stopped_, true)) {
     if (jobs_) co_await jobs_->abandon();
-    co_await purger_->stop();
     co_await bus_->stop();
     co_await locks_->abandon();
     co_await workers_->stop();
@@ -169,27 +162,13 @@ Task<void> ClusterImpl::shut_down() {
   if (control_) co_await control_->close();
 }
 
-Task<milliseconds> ClusterImpl::purge_step() {
-  Within ctx(kPurgeTime);
-  Status status = co_await purge(ctx);
-  if (!status) log_warn("old messages were not deleted", {{"code", status.error().id}});
-  co_return std::clamp(options_.message_life / 10, milliseconds(200), milliseconds(60'000));
-}
-
 Task<Status> ClusterImpl::purge(const Context& ctx) {
-  if (!member_->holds()) co_return Status{};
-  CO_TRY(auto lock, co_await locks_->try_acquire(ctx, kPurgeLock));
-  if (!lock) co_return Status{};
-  Status status = co_await bus_->purge(ctx);
-  if (status) {
-    auto purged = co_await idempotency_->purge(ctx, kPurgeAtATime);
-    while (purged && *purged >= kPurgeAtATime && !ctx.expired()) {
-      purged = co_await idempotency_->purge(ctx, kPurgeAtATime);
-    }
-    if (!purged) status = fail(std::move(purged).error());
+  CO_TRY_STATUS(co_await bus_->purge(ctx));
+  while (!ctx.expired()) {
+    CO_TRY(const int64_t purged, co_await idempotency_->purge(ctx, kPurgeAtATime));
+    if (purged < kPurgeAtATime) break;
   }
-  co_await lock->release();
-  co_return status;
+  co_return Status{};
 }
 
 void ClusterImpl::show_metrics() {

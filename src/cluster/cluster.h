@@ -68,8 +68,12 @@ class Cluster {
   static Task<Result<std::unique_ptr<Cluster>>> join(sql::Database& db, runtime::IoPool& io,
                                                      Options options, const Context& ctx);
   virtual Task<Status> start(const Context& ctx) = 0;
-  // Stops the background work (running jobs finish, within ctx.deadline), then lets leases, worker
-  // ids, locks and the member row go.
+  // Takes no more jobs, gives back those that have not begun and waits for the others, until
+  // ctx.deadline or until ctx is cancelled; what runs then is told to end and given back. For good;
+  // the rest goes on, so that requests may still be served. Jobs can still be enqueued.
+  virtual Task<void> stop_jobs(const Context& ctx) = 0;
+  // Stops the background work (jobs as stop_jobs does, unless it was called), then lets leases,
+  // worker ids, locks and the member row go.
   virtual Task<void> leave(const Context& ctx) = 0;
 
   virtual Lease& lease() = 0;
@@ -87,6 +91,9 @@ class Cluster {
   // 0: there may be other members at work. Else no other member has had a write acknowledged since
   // this gave the same number before. What is cached for a moment rests on it. One atomic load.
   virtual uint64_t alone() const = 0;
+  // Deletes messages of the bus older than message_life and idempotency keys that have expired: to be
+  // called now and then by some member, as server/housekeeping does.
+  virtual Task<Status> purge(const Context& ctx) = 0;
 
   virtual Task<Result<std::vector<MemberInfo>>> members(const Context& ctx) = 0;
   virtual Task<Status> set_state(const Context& ctx, MemberState state) = 0;

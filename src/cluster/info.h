@@ -7,6 +7,7 @@
 
 #include "cluster/cluster.h"
 #include "cluster/jobs.h"
+#include "cluster/schedules.h"
 #include "json/json.h"
 
 namespace halcyon::cluster {
@@ -19,5 +20,8 @@ std::string_view to_text(JobState state);  // "waiting", "running", "dead"
 std::optional<JobState> job_state(std::string_view text);
 json::Object to_json(const JobInfo& job);
 json::Object to_json(const TopicStats& stats);
+
+std::string_view to_text(Missed missed);  // "skip", "once", "all"
+json::Object to_json(const ScheduleInfo& info);
 
 }  // namespace halcyon::cluster

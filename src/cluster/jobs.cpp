@@ -62,7 +62,7 @@ class Engine final : public JobsEngine {
     worker_->announce(topic);
     co_return Status{};
   }
-  Task<Status> remove(const Context& ctx, int64_t id) override {
+  Task<Status> cancel(const Context& ctx, int64_t id) override {
     co_return co_await worker_->store().remove(ctx, id);
   }
 

@@ -3,7 +3,7 @@
 // A job runs at least once; what it writes through JobRun::finish happens exactly once, since the
 // job's row goes in the same transaction, fenced by the claim's token. A worker that dies loses its
 // claims when their lease ends, and others take them. Claims and endings are batched. Jobs that
-// ended leave the queue's table; dead letters stay until retried or deleted.
+// ended leave the queue's table; dead letters stay until retried or cancelled.
 //
 //   jobs.handle("workflow:process", options, [&](JobRun& run) -> Task<Status> {
 //     co_return co_await run.finish([&](sql::Transaction& tx) -> Task<Status> { ...writes... });
@@ -11,6 +11,8 @@
 //   NewJob job; job.topic = "workflow:process"; job.payload = ...;
 //   CO_TRY(auto id, co_await jobs.enqueue(ctx, tx, std::move(job)));   // exists when tx commits
 //
+// A handler ends soon after its context is cancelled: its claim is lost then, or the process ends.
+// What it refers to must outlive Cluster::leave.
 // Thread rule: enqueue from io threads; handlers run on io threads, one task a job.
 #pragma once
 
@@ -41,7 +43,8 @@ struct NewJob {
 };
 
 struct JobOptions {
-  int concurrency = 4;                         // at a time, in this process
+  int concurrency = 4;    // at a time, in this process
+  bool everywhere = false;  // worked on whatever WORKER_MODE says: small chores of the system
   std::chrono::milliseconds lease{30'000};     // renewed by heartbeats while the handler runs
   std::chrono::milliseconds timeout{600'000};  // of one attempt: the handler's Context::deadline
   std::chrono::milliseconds first_backoff{1'000};  // doubles with every attempt, with jitter
@@ -97,7 +100,10 @@ class Jobs {
   virtual Task<Result<std::map<std::string, TopicStats>>> stats(const Context& ctx) = 0;
   // A dead job waits again, with all its attempts. Error 404 JOB_NOT_FOUND.
   virtual Task<Status> retry(const Context& ctx, int64_t id) = 0;
-  virtual Task<Status> remove(const Context& ctx, int64_t id) = 0;  // waiting or dead
+  // Removes a job, whatever its state. The handler of a running one is told when its claim is to be
+  // renewed, a third of the lease later at most, and what it writes through finish() is not written.
+  // Error 404 JOB_NOT_FOUND.
+  virtual Task<Status> cancel(const Context& ctx, int64_t id) = 0;
 };
 
 }  // namespace halcyon::cluster

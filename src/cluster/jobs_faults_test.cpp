@@ -227,6 +227,50 @@ TEST_P(JobsFaultsTest, AJobLongerThanItsLeaseKeepsItByHeartbeats) {
   EXPECT_EQ(count("SELECT count(*) FROM effects"), 1);
 }
 
+TEST_P(JobsFaultsTest, ATransactionLongerThanTheLeaseEndsTheJobAllTheSame) {
+  auto first = joined(quick_options()), second = joined(quick_options());
+  std::atomic<int> runs{0};
+  for (auto* replica : {first.get(), second.get()}) {
+    replica->cluster->jobs().handle(
+        "long", with_lease(milliseconds(400)), [&](JobRun& run) -> Task<Status> {
+          ++runs;
+          co_return co_await run.finish([&](sql::Transaction& tx) -> Task<Status> {
+            co_await runtime::sleep_for(milliseconds(1'200));
+            co_return co_await effect(tx, run.ctx(), 1, run.attempt());
+          });
+        });
+    start(*replica);
+  }
+  enqueue(first->cluster->jobs(), "long", 1, 1);
+  ASSERT_TRUE(eventually([&] { return jobs_left() == 0; }));
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(count("SELECT count(*) FROM effects"), 1);
+}
+
+TEST_P(JobsFaultsTest, ACancelledJobIsToldAndWritesNothing) {
+  auto one = joined(quick_options());
+  std::atomic<bool> begun{false};
+  std::atomic<int> lost{0};
+  one->cluster->jobs().handle(
+      "work", with_lease(milliseconds(600)), [&](JobRun& run) -> Task<Status> {
+        begun = true;
+        while (!run.ctx().expired()) co_await runtime::sleep_for(milliseconds(5));
+        Context context;  // as of a handler that does not look
+        Status status = co_await run.finish([&](sql::Transaction& tx) -> Task<Status> {
+          co_return co_await effect(tx, context, 1, 1);
+        });
+        if (!status && status.error().id == "JOB_LOST") ++lost;
+        co_return status;
+      });
+  start(*one);
+  auto ids = enqueue(one->cluster->jobs(), "work", 1, 1);
+  ASSERT_TRUE(eventually([&] { return begun.load(); }));
+  ASSERT_TRUE(await(one->cluster->jobs().cancel(ctx(), ids.at(0))));
+  EXPECT_TRUE(eventually([&] { return lost == 1; }));
+  EXPECT_EQ(count("SELECT count(*) FROM effects"), 0);
+  EXPECT_EQ(jobs_left(), 0);
+}
+
 TEST_P(JobsFaultsTest, AJobThatKillsItsWorkersIsDeadAfterItsAttempts) {
   auto maker = joined(quick_options());
   NewJob job;

@@ -69,6 +69,7 @@ Task<Status> JobsMetrics::refresh() {
   Within ctx(milliseconds(10'000));
   CO_TRY(auto topics, co_await worker_->store().stats(ctx));
   for (const auto& [name, gauges] : gauges_) topics.try_emplace(name);  // empty by now
+  for (const std::string& name : worker_->topic_names()) topics.try_emplace(name);
   for (const auto& [name, stats] : topics) {
     Gauges& gauges = gauges_of(name);
     gauges.waiting.set(static_cast<double>(stats.waiting));

@@ -533,13 +533,10 @@ Task<Result<std::string>> JobStore::retry(const Context& ctx, int64_t id) const 
 Task<Status> JobStore::remove(const Context& ctx, int64_t id) const {
   sql::Delete remove;
   remove.table = table_;
-  remove.where = sql::all_of(
-      {equals("id", number(id)), sql::binary(sql::BinaryOp::kNe, col("lane"), text(kRunningLane))});
+  remove.where = equals("id", number(id));
   CO_TRY(sql::Rows rows, co_await db_.run(ctx, render(remove, db_.dialect())));
-  if (rows.affected > 0) co_return Status{};
-  CO_TRY(bool is_running, co_await exists(ctx, id));
-  if (is_running) co_return fail(Code::kConflict, "JOB_RUNNING", "The job is running.");
-  co_return fail(job_not_found());
+  if (rows.affected == 0) co_return fail(job_not_found());
+  co_return Status{};
 }
 
 }  // namespace halcyon::cluster

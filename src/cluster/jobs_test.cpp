@@ -200,7 +200,7 @@ TEST_P(JobsTest, KeyIsFreeAgainWhenItsJobHasEndedOrIsDead) {
   Status again = await(one->cluster->jobs().retry(ctx(), second));
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().id, "JOB_EXISTS");
-  EXPECT_TRUE(await(one->cluster->jobs().remove(ctx(), third)));
+  EXPECT_TRUE(await(one->cluster->jobs().cancel(ctx(), third)));
   EXPECT_TRUE(await(one->cluster->jobs().retry(ctx(), second)));
   EXPECT_TRUE(eventually([&] { return is_empty(); }));
   EXPECT_EQ(runs, 3);
@@ -244,7 +244,7 @@ TEST_P(JobsTest, FailedOnesComeAgainLaterAndLaterAndThenAreDeadUntilRetried) {
   Status gone = await(one->cluster->jobs().retry(ctx(), id));
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().id, "JOB_NOT_FOUND");
-  EXPECT_EQ(await(one->cluster->jobs().remove(ctx(), id)).error().id, "JOB_NOT_FOUND");
+  EXPECT_EQ(await(one->cluster->jobs().cancel(ctx(), id)).error().id, "JOB_NOT_FOUND");
 }
 
 TEST_P(JobsTest, WhatIsNoJobIsRefused) {
@@ -343,7 +343,7 @@ TEST_P(JobsTest, MetricsTellWhatIsThereAndWhatWasDone) {
   start(*one);
   const auto shows = [&](const char* line) { return metrics.render().contains(line); };
   EXPECT_TRUE(eventually(
-      [&] { return shows("halcyon_jobs_done_total{result=\"done\",topic=\"work\"} 2"); }));
+      [&] { return shows("halcyon_job_attempts_total{result=\"done\",topic=\"work\"} 2"); }));
   EXPECT_TRUE(
       eventually([&] { return shows("halcyon_jobs{state=\"waiting\",topic=\"idle\"} 3"); }));
   EXPECT_TRUE(shows("halcyon_job_seconds_count{topic=\"work\"} 2"));

@@ -19,6 +19,7 @@ namespace {
 const std::string kJobsHint = "jobs";
 constexpr milliseconds kShortestLook{10};  // between two looks, however many hints come
 constexpr milliseconds kPatience{5'000};   // of the worker's own statements
+constexpr milliseconds kEndTime{3'000};    // for handlers that were told to end
 constexpr milliseconds kRetryPause{200};   // after the database failed one of them
 constexpr double kAhead = 250;             // milliseconds of work to hold
 constexpr size_t kMostAhead = 2 * kJobsAtOnce;
@@ -62,7 +63,7 @@ Worker::Worker(JobsSetup setup)
       owner_(setup_.lease.holder()) {}
 
 void Worker::handle(std::string name, JobOptions options, Jobs::Handler handler) {
-  if (setup_.serves_topic && !setup_.serves_topic(name)) return;
+  if (!options.everywhere && setup_.serves_topic && !setup_.serves_topic(name)) return;
   Topic& topic = topics_[name];
   topic.name = name;
   topic.options = options;
@@ -70,7 +71,7 @@ void Worker::handle(std::string name, JobOptions options, Jobs::Handler handler)
   if (setup_.metrics == nullptr) return;
   for (const char* result : {"done", "failed", "dead", "lost"}) {
     topic.results[result] =
-        setup_.metrics->counter("halcyon_jobs_done_total", "Attempts at jobs by this process",
+        setup_.metrics->counter("halcyon_job_attempts_total", "Attempts at jobs by this process",
                                 {{"topic", name}, {"result", result}});
   }
   topic.seconds = setup_.metrics->seconds("halcyon_job_seconds", "Time a job's handler took",
@@ -105,7 +106,7 @@ void Worker::set_accepting(bool accepting) {
 }
 
 void Worker::look() {
-  if (alive() && looker_) looker_->wake();
+  if (alive() && started_) looker_->wake();
 }
 
 void Worker::announce(const std::string& name) {
@@ -148,6 +149,11 @@ Task<milliseconds> Worker::look_step() {
 
 Task<Result<milliseconds>> Worker::look_once() {
   Within ctx(kPatience);
+  looking_ = &ctx;
+  struct Reset {
+    Context*& place;
+    ~Reset() { place = nullptr; }
+  } reset{looking_};
   CO_TRY(Probe probe, co_await store_.probe(ctx, topic_names_, schedules_.earliest()));
   if (!may_claim()) co_return setup_.poll_interval;
   CO_TRY(bool again, co_await do_what_is_due(ctx, probe));
@@ -270,6 +276,7 @@ void Worker::dispatch(Topic& topic) {
     if (run->lost_) continue;
     ++topic.running;
     ++handlers_;
+    run->ctx_.deadline = Clock::now() + topic.options.timeout;
     auto& io = setup_.io.thread(next_thread_++ % setup_.io.size());
     runtime::start(io, Run::execute(std::move(run)), [] {});
   }
@@ -376,10 +383,12 @@ Task<milliseconds> Worker::heartbeat_step() {
   for (const auto& [id, run] : runs_) {
     const milliseconds lease = run->topic_.options.lease;
     const int64_t left = run->claimed_until_ - now;
+    // A finish has the row locked and needs no lease: nobody can take the job.
+    if (run->finishing_ || run->finished_ || run->lost_) continue;
     if (left <= 0) run->ctx_.cancelled = true;  // somebody may have it by now
     // A handler that does not end long after its time is taken for dead.
     const bool is_overdue = Clock::now() > run->ctx_.deadline + lease;
-    if (left < (lease * 2 / 3).count() && !run->finishing_ && !run->lost_ && !is_overdue) {
+    if (left < (lease * 2 / 3).count() && !is_overdue) {
       due.push_back(run);
     }
   }
@@ -389,9 +398,18 @@ Task<milliseconds> Worker::heartbeat_step() {
   co_return std::max(pause, milliseconds(10));
 }
 
-Task<void> Worker::renew(std::span<const std::shared_ptr<Run>> runs) {
+Task<void> Worker::renew(std::span<const std::shared_ptr<Run>> due) {
+  std::vector<std::shared_ptr<Run>> runs;
   std::vector<int64_t> ids;
-  for (const auto& run : runs) ids.push_back(run->id());
+  std::vector<int> finishes;
+  for (const auto& run : due) {
+    const int begun = run->finishes_;  // before the question whether one is under way
+    if (run->finishing_ || run->finished_) continue;
+    runs.push_back(run);
+    ids.push_back(run->id());
+    finishes.push_back(begun);
+  }
+  if (runs.empty()) co_return;
   const int64_t asked_at = boot_ms();
   Within ctx(milliseconds(2'000));
   auto renewed = co_await store_.renew(ctx, owner_, ids);
@@ -401,20 +419,26 @@ Task<void> Worker::renew(std::span<const std::shared_ptr<Run>> runs) {
     co_return;
   }
   std::ranges::sort(*renewed);
-  for (const auto& run : runs) {
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const auto& run = runs[i];
     const milliseconds lease = run->topic_.options.lease;
     auto it = runs_.find(run->id());
     if (it == runs_.end() || it->second != run) continue;  // ended meanwhile
     if (std::ranges::binary_search(*renewed, run->id())) {
       run->claimed_until_ = asked_at + (lease - margin(lease)).count();
-    } else if (!run->finishing_ && !run->finished_) {
-      run->lost_ = true;
-      run->ctx_.cancelled = true;
-      // Not begun: dispatch passes over it.
-      if (std::ranges::find(run->topic_.claimed, run) != run->topic_.claimed.end()) {
-        forget(run, "lost");
-      }
+    } else if (run->finishes_ == finishes[i]) {  // else its own finish may have locked the row
+      lose(run);
     }
+  }
+}
+
+// Somebody else has the job, or it was cancelled.
+void Worker::lose(const std::shared_ptr<Run>& run) {
+  run->lost_ = true;
+  run->ctx_.cancelled = true;
+  // Not begun: dispatch passes over it.
+  if (std::ranges::find(run->topic_.claimed, run) != run->topic_.claimed.end()) {
+    forget(run, "lost");
   }
 }
 
@@ -441,24 +465,23 @@ Task<void> Worker::abandon() {
   co_await on_thread(home_, abandon_here());
 }
 
-Task<void> Worker::wait_until_quiet(Clock::time_point until, bool for_handlers) {
-  while (Clock::now() < until) {
-    const bool quiet = tasks_ == 0 && (!for_handlers || (handlers_ == 0 && endings_.empty()));
-    if (quiet) co_return;
+Task<void> Worker::wait_until_quiet(const Context& ctx) {
+  while (!ctx.expired()) {
+    if (tasks_ == 0 && handlers_ == 0 && endings_.empty()) co_return;
     co_await runtime::sleep_for(milliseconds(10));
   }
 }
 
 Task<void> Worker::stop_here(const Context& ctx) {
   if (!alive() || std::exchange(stopping_, true)) co_return;
-  if (looker_) co_await looker_->stop();
+  co_await stop_looking();
   std::vector<std::shared_ptr<Run>> not_begun;
   for (auto& [name, topic] : topics_) {
     std::ranges::move(topic.claimed, std::back_inserter(not_begun));
     topic.claimed.clear();
   }
   co_await give_back(std::move(not_begun), false);
-  co_await wait_until_quiet(ctx.deadline, true);
+  co_await wait_until_quiet(ctx);
   std::vector<std::shared_ptr<Run>> running;
   for (const auto& [id, run] : runs_) {
     run->ctx_.cancelled = true;
@@ -472,93 +495,21 @@ Task<void> Worker::stop_here(const Context& ctx) {
   co_await abandon_here();
 }
 
-Task<void> Worker::abandon_here() {
+Task<void> Worker::stop_looking() {
+  if (looking_ != nullptr) looking_->cancelled = true;  // the database may be away
   if (looker_) co_await looker_->stop();
+}
+
+Task<void> Worker::abandon_here() {
+  co_await stop_looking();
   if (heart_) co_await heart_->stop();
   for (const auto& [id, run] : runs_) run->ctx_.cancelled = true;
   // The handlers use the database; they were told to end.
-  co_await wait_until_quiet(Clock::now() + kPatience, true);
+  Within time(kEndTime);
+  co_await wait_until_quiet(time);
   for (auto& [name, topic] : topics_) topic.claimed.clear();
   endings_.clear();
   runs_.clear();
-}
-
-// --- one attempt ---
-
-Run::Run(std::shared_ptr<Worker> worker, Topic& topic, ClaimedJob job, int64_t token,
-         int64_t claimed_until)
-    : worker_(std::move(worker)),
-      topic_(topic),
-      job_(std::move(job)),
-      token_(token),
-      claimed_until_(claimed_until) {}
-
-Task<Status> Run::handle() {
-  if (job_.payload != "null") {
-    CO_TRY(payload_, json::parse(job_.payload, 256));
-  }
-  co_return co_await topic_.handler(*this);
-}
-
-Task<void> Run::execute(std::shared_ptr<Run> run) {
-  const auto begun = Clock::now();
-  run->ctx_.request_id = "job-" + std::to_string(run->job_.id);
-  run->ctx_.deadline = begun + run->topic_.options.timeout;
-  Status status;
-  // What ends the process here would end every other worker that takes the job after it.
-  try {
-    status = co_await run->handle();
-  } catch (const std::exception& error) {
-    status =
-        fail(Error(Code::kInternal, "INTERNAL", "The job failed.").with_internal(error.what()));
-  }
-  const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
-  Worker& worker = *run->worker_;
-  if (runtime::IoThread::current() == &worker.home_) {
-    worker.ended(run, std::move(status), seconds);
-    co_return;
-  }
-  worker.home_.post([run, status = std::move(status), seconds]() mutable {
-    run->worker_->ended(run, std::move(status), seconds);
-  });
-}
-
-Task<Status> Run::try_finish(const sql::Database::Body& writes) {
-  const JobEnding claim{job_.id, token_};
-  Worker& worker = *worker_;
-  auto body = [&](sql::Transaction& tx) -> Task<Status> {
-    // First, so that the row is locked: nobody takes the job over while the writes go on.
-    CO_TRY(int64_t removed, co_await worker.store_.remove_ended(tx, ctx_, {&claim, 1}));
-    if (removed != 1 || !worker.alive()) co_return fail(job_lost());
-    co_return co_await writes(tx);
-  };
-  co_return co_await worker.setup_.db.in_transaction(ctx_, body);
-}
-
-Task<Status> Run::finish(sql::Database::Body writes) {
-  const auto self = shared_from_this();
-  CO_TRY_STATUS(co_await worker_->setup_.lease.wait_until_held(ctx_));
-  if (finished_ || lost_ || !worker_->alive()) co_return fail(job_lost());
-  finishing_ = true;
-  bool unknown = false;  // an earlier try may have been committed
-  for (;;) {
-    Status status = co_await try_finish(writes);
-    if (!status && status.error().id == "DATABASE_COMMIT_UNKNOWN" && !ctx_.expired()) {
-      unknown = true;
-      co_await runtime::sleep_for(kRetryPause);
-      continue;
-    }
-    const bool is_gone = !status && status.error().id == "JOB_LOST";
-    if (is_gone && unknown && boot_ms() < claimed_until_) {
-      // Nobody else could take it, so it was our own earlier try that removed the row.
-      auto exists = co_await worker_->store_.exists(ctx_, job_.id);
-      if (exists && !*exists) status = Status{};
-    }
-    if (status) finished_ = true;
-    if (!status && status.error().id == "JOB_LOST") lost_ = true;
-    finishing_ = false;
-    co_return status;
-  }
 }
 
 }  // namespace halcyon::cluster

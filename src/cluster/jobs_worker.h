@@ -60,6 +60,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   JobStore& store() { return store_; }
   ScheduleStore& schedules() { return schedules_; }
   const JobsSetup& setup() const { return setup_; }
+  const std::vector<std::string>& topic_names() const { return topic_names_; }  // after start
   // False once it is stopped: nothing more is written then.
   bool alive() const { return !dead_.load(std::memory_order_acquire); }
 
@@ -78,10 +79,12 @@ class Worker : public std::enable_shared_from_this<Worker> {
   Task<void> remove_ended();
   Task<void> write_failure(std::shared_ptr<Run> run, Error error);
   Task<std::chrono::milliseconds> heartbeat_step();
-  Task<void> renew(std::span<const std::shared_ptr<Run>> runs);
+  Task<void> renew(std::span<const std::shared_ptr<Run>> due);
+  void lose(const std::shared_ptr<Run>& run);
   Task<void> stop_here(const Context& ctx);
   Task<void> abandon_here();
-  Task<void> wait_until_quiet(runtime::Clock::time_point until, bool for_handlers);
+  Task<void> stop_looking();
+  Task<void> wait_until_quiet(const Context& ctx);
   void spawn(Task<void> task);
   bool may_claim() const;
 
@@ -101,6 +104,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   int tasks_ = 0, handlers_ = 0;  // under way
   size_t next_thread_ = 0;
   int64_t looked_at_ = 0;
+  Context* looking_ = nullptr;  // of the look under way
   std::shared_ptr<Background> looker_, heart_;
 };
 
@@ -132,6 +136,7 @@ class Run final : public JobRun, public std::enable_shared_from_this<Run> {
   json::Value payload_;
   std::atomic<int64_t> claimed_until_;  // boot_ms, a margin before the database's time
   std::atomic<bool> finishing_{false}, finished_{false}, lost_{false};
+  std::atomic<int> finishes_{0};  // begun
 };
 
 }  // namespace halcyon::cluster

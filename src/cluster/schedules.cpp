@@ -181,7 +181,8 @@ Task<Status> ScheduleStore::put(const Context& ctx, sql::Transaction& tx, Schedu
     if (before->due_ms > 0) due = before->due_ms;
   } else if (schedule.enabled) {
     CO_TRY(int64_t now, co_await database_now(tx, ctx));
-    due = next_time(times, schedule, now);
+    // Never a time that has fired, though the database's clock may have gone back.
+    due = next_time(times, schedule, std::max(now, before ? before->last_ms : 0));
   }
   CO_TRY_STATUS(co_await write(tx, ctx, schedule, due));
   if (changed_) tx.on_commit([changed = changed_] { changed(); });

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <mutex>
 
 #include "access/access.h"
@@ -23,6 +24,7 @@
 #include "schema/field_type.h"
 #include "server/database_metrics.h"
 #include "server/health.h"
+#include "server/housekeeping.h"
 #include "server/http_root.h"
 #include "server/key_check.h"
 #include "server/options.h"
@@ -111,6 +113,7 @@ struct App::Impl {
   std::unique_ptr<schema::Catalog> catalog;
   std::unique_ptr<access::Access> access;
   std::unique_ptr<sql::Migrations> migrations;
+  std::unique_ptr<Housekeeping> housekeeping;
   std::unique_ptr<api::Dispatcher> dispatcher;
   std::unique_ptr<HttpRoot> root;
   std::unique_ptr<net::Server> http, admin;
@@ -119,6 +122,7 @@ struct App::Impl {
   std::mutex mutex;
   std::condition_variable hurried;
   std::atomic<bool> hurry{false};
+  Context jobs_time;  // of the end of jobs; cancelled by hurry
 
   data::CountCache::Options count_options() {
     data::CountCache::Options options;
@@ -196,10 +200,7 @@ struct App::Impl {
     Context ctx;
     ctx.deadline = runtime::Clock::now() + kStartTime;
     TRY_STATUS(runtime::run(io.thread(0), migrations->start(ctx)));
-    if (purpose == Purpose::kServe) {
-      TRY_STATUS(runtime::run(io.thread(0), cluster->start(ctx)));
-      TRY_STATUS(runtime::run(io.thread(0), raise_floor()));
-    }
+    if (purpose == Purpose::kServe) TRY_STATUS(start_work(ctx));
 
     dispatcher = std::make_unique<api::Dispatcher>(
         api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
@@ -207,6 +208,21 @@ struct App::Impl {
                       &cluster->bus(), cluster.get(), replicas.get()});
     root = std::make_unique<HttpRoot>(*dispatcher, health, metrics, root_options(config));
     return {};
+  }
+
+  Status start_work(const Context& ctx) {
+    std::vector<Chore> chores;
+    chores.push_back({"expired", "* * * * *", [this](const Context& time) -> Task<Status> {
+                        co_return co_await cluster->purge(time);
+                      }});
+    chores.push_back({"sessions", "17 * * * *", [this](const Context& time) -> Task<Status> {
+                        co_return co_await access->purge(time);
+                      }});
+    housekeeping = std::make_unique<Housekeeping>(std::move(chores));
+    housekeeping->handle(cluster->jobs());
+    TRY_STATUS(runtime::run(io.thread(0), cluster->start(ctx)));
+    TRY_STATUS(runtime::run(io.thread(0), raise_floor()));
+    return runtime::run(io.thread(0), housekeeping->put(ctx, cluster->schedules()));
   }
 
   // First of all, so that a process that migrates a large database is seen to live.
@@ -309,6 +325,15 @@ struct App::Impl {
     bus.subscribe("access", [this](const cluster::Message&) { return raise_floor(); });
   }
 
+  // Takes no more jobs and waits for those that run, beside the requests in flight.
+  std::future<void> end_jobs() {
+    jobs_time.deadline = runtime::Clock::now() + config.milliseconds("SHUTDOWN_DELAY") +
+                         config.milliseconds("SHUTDOWN_TIMEOUT");
+    auto ended = std::make_shared<std::promise<void>>();
+    runtime::start(io.thread(0), cluster->stop_jobs(jobs_time), [ended] { ended->set_value(); });
+    return ended->get_future();
+  }
+
   void leave_cluster() {
     if (migrations) runtime::run(io.thread(0), migrations->stop_watching());
     if (!cluster) return;
@@ -386,6 +411,7 @@ int App::admin_port() const { return impl_->admin ? impl_->admin->port() : 0; }
 void App::hurry() {
   std::lock_guard lock(impl_->mutex);
   impl_->hurry = true;
+  impl_->jobs_time.cancelled = true;
   impl_->hurried.notify_all();
 }
 
@@ -393,6 +419,7 @@ void App::drain_and_stop() {
   if (std::exchange(impl_->stopped, true)) return;
   impl_->health.begin_drain();
   if (impl_->http) impl_->http->announce_drain();
+  const std::future<void> jobs_end = impl_->end_jobs();
   impl_->tell_state(cluster::MemberState::kDraining);
   impl_->pause(impl_->config.milliseconds("SHUTDOWN_DELAY"));
   if (impl_->http) {
@@ -404,6 +431,7 @@ void App::drain_and_stop() {
     }
     impl_->http->stop();
   }
+  jobs_end.wait();
   impl_->leave_cluster();
   if (impl_->admin) impl_->admin->stop();
 }

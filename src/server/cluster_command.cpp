@@ -123,7 +123,11 @@ ClusterCommand::ClusterCommand(CLI::App& cli) {
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   retry_ = command_->add_subcommand("retry", "Let a dead job wait again, with all its attempts");
-  retry_->add_option("job", job_, "Id of the job")->required();
+  cancel_ = command_->add_subcommand("cancel", "Remove a job; one that runs is told to end");
+  for (CLI::App* command : {retry_, cancel_}) {
+    command->add_option("job", job_, "Id of the job")->required();
+  }
+  schedules_ = with_json(command_->add_subcommand("schedules", "List the schedules of jobs"));
 }
 
 int ClusterCommand::run(const Config& config) const {
@@ -149,7 +153,9 @@ Task<Status> ClusterCommand::act(Session& session) const {
   if (*drain_) co_return co_await drain(session, true);
   if (*undrain_) co_return co_await drain(session, false);
   if (*jobs_) co_return co_await jobs(session);
-  co_return co_await retry(session);
+  if (*retry_) co_return co_await retry(session);
+  if (*cancel_) co_return co_await cancel(session);
+  co_return co_await schedules(session);
 }
 
 Task<Status> ClusterCommand::status(Session& session) const {
@@ -222,6 +228,32 @@ Task<Status> ClusterCommand::jobs(Session& session) const {
 Task<Status> ClusterCommand::retry(Session& session) const {
   CO_TRY_STATUS(co_await session.cluster->jobs().retry(session.ctx, job_));
   std::cout << "Job " << job_ << " waits again.\n";
+  co_return Status{};
+}
+
+Task<Status> ClusterCommand::cancel(Session& session) const {
+  CO_TRY_STATUS(co_await session.cluster->jobs().cancel(session.ctx, job_));
+  std::cout << "Job " << job_ << " is removed.\n";
+  co_return Status{};
+}
+
+Task<Status> ClusterCommand::schedules(Session& session) const {
+  CO_TRY(auto list, co_await session.cluster->schedules().list(session.ctx));
+  CO_TRY(const int64_t now, co_await now_of(*session.db, session.ctx));
+  if (json_) {
+    json::Array schedules;
+    for (const auto& info : list) schedules.push_back(to_json(info));
+    print(json::Value(std::move(schedules)));
+    co_return Status{};
+  }
+  Table table{{"SCHEDULE", "CRON", "ZONE", "TOPIC", "MISSED", "NEXT", "LAST"}};
+  const auto when = [now](int64_t ms) { return ms > 0 ? relative_time(ms - now) : "-"; };
+  for (const auto& [schedule, next, last] : list) {
+    table.push_back({schedule.name, schedule.cron, schedule.zone, schedule.topic,
+                     std::string(to_text(schedule.missed)),
+                     schedule.enabled ? when(next) : "disabled", when(last)});
+  }
+  print(table);
   co_return Status{};
 }
 

@@ -1,4 +1,4 @@
-// `halcyon cluster status|drain|undrain|jobs|retry`: looks at the cluster and asks things of it,
+// `halcyon cluster status|drain|undrain|jobs|retry|cancel|schedules`: looks at the cluster and asks things of it,
 // over the database, without being a member.
 //
 //   ClusterCommand command(cli);
@@ -30,8 +30,10 @@ class ClusterCommand {
   Task<Status> drain(Session& session, bool drain) const;
   Task<Status> jobs(Session& session) const;
   Task<Status> retry(Session& session) const;
+  Task<Status> cancel(Session& session) const;
+  Task<Status> schedules(Session& session) const;
 
-  CLI::App *command_, *list_, *drain_, *undrain_, *jobs_, *retry_;
+  CLI::App *command_, *list_, *drain_, *undrain_, *jobs_, *retry_, *cancel_, *schedules_;
   bool json_ = false;
   std::string member_, topic_, state_;
   size_t limit_ = 100;
