@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { measureJobs } from './jobs.ts';
 import { isKey, pgbench, requestOf, writePgbench, wrk, wrkScript, type PgbenchScript } from './load.ts';
 import { readOptions, UsageError, type Options } from './options.ts';
 import { Postgres, type Statement } from './postgres.ts';
@@ -202,11 +203,21 @@ class Bench {
   }
 }
 
+// No server: the queue itself, as a process that works on jobs has it.
+async function benchJobs(options: Options, folder: string, cleanUp: CleanUp): Promise<void> {
+  const binary = join(root, 'build/bench/src/cluster/halcyon_cluster_bench');
+  if (!existsSync(binary)) throw new UsageError(`there is no ${binary}`);
+  // A queue lives on vacuum: rows come and go.
+  const postgres = await Postgres.start(folder, options.fsync, ['autovacuum=on']);
+  cleanUp.add(() => postgres.stop());
+  await measureJobs(postgres, folder, binary, options.json);
+}
+
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), join(root, 'build/release/halcyon'));
   if (!options) return 0;
   options.binary = resolve(options.binary);
-  if (!existsSync(options.binary)) throw new UsageError(`there is no binary ${options.binary}`);
+  if (!options.jobs && !existsSync(options.binary)) throw new UsageError(`there is no binary ${options.binary}`);
   const folder = mkdtempSync(join(tmpdir(), 'halcyon-bench.'));
   const cleanUp = new CleanUp();
   cleanUp.add(() => rmSync(folder, { recursive: true, force: true }));
@@ -214,7 +225,8 @@ async function main(): Promise<number> {
     process.once(signal, () => void cleanUp.run().finally(() => process.exit(130)));
   }
   try {
-    await new Bench(options, folder, cleanUp).run();
+    if (options.jobs) await benchJobs(options, folder, cleanUp);
+    else await new Bench(options, folder, cleanUp).run();
     return 0;
   } finally {
     await cleanUp.run();

@@ -12,6 +12,7 @@ export interface Options {
   fsync: boolean;
   json: boolean;
   binary: string;
+  jobs: boolean;
 }
 
 const usage = `usage: script/bench [OPTION...]
@@ -28,6 +29,7 @@ same SQL on the same server. Everything runs on this machine.
   --no-fsync         PostgreSQL without fsync: shows the cost of creating apart from the disk
   --binary PATH      measure this binary and do not build
   --json             print JSON and not a table
+  --jobs             instead of all that: jobs a second through the queue
   --quick            one round of 1 s at 16 connections
   --help
 `;
@@ -56,6 +58,7 @@ function parsed(args: string[]) {
         'no-fsync': { type: 'boolean' },
         binary: { type: 'string' },
         json: { type: 'boolean' },
+        jobs: { type: 'boolean' },
         quick: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -89,6 +92,7 @@ export function readOptions(args: string[], defaultBinary: string): Options | un
     customers: positive('customers', values.customers ?? '1000'),
     fsync: !values['no-fsync'],
     json: values.json ?? false,
+    jobs: values.jobs ?? false,
     binary: values.binary ?? defaultBinary,
   };
 }

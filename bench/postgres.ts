@@ -27,12 +27,12 @@ export class Postgres {
   private child!: ChildProcess;
   private log: string;
 
-  private constructor(private readonly folder: string, readonly fsync: boolean) {
+  private constructor(private readonly folder: string, readonly fsync: boolean, private readonly more: string[]) {
     this.log = join(folder, 'postgres.log');
   }
 
-  static async start(folder: string, fsync: boolean): Promise<Postgres> {
-    const server = new Postgres(folder, fsync);
+  static async start(folder: string, fsync: boolean, more: string[] = []): Promise<Postgres> {
+    const server = new Postgres(folder, fsync, more);
     await server.create();
     await server.listen();
     return server;
@@ -105,7 +105,7 @@ export class Postgres {
     this.port = await freePort();
     const settings = [
       'listen_addresses=127.0.0.1', 'max_connections=200', 'shared_buffers=256MB',
-      `fsync=${this.fsync ? 'on' : 'off'}`, 'log_line_prefix=', 'autovacuum=off',
+      `fsync=${this.fsync ? 'on' : 'off'}`, 'log_line_prefix=', 'autovacuum=off', ...this.more,
     ];
     const [command, args] = this.asOwner(program('postgres'), [
       '-D', join(this.folder, 'pg/data'), '-k', join(this.folder, 'pg'), '-p', String(this.port),

@@ -103,6 +103,7 @@ Task<bool> enqueue(Replica& replica, int jobs) {
 
 void report(benchmark::State& state, double seconds, double cpu, int jobs) {
   state.SetIterationTime(seconds);
+  state.counters["jobs"] = static_cast<double>(jobs) * static_cast<double>(state.max_iterations);
   state.counters["client_us"] = cpu * 1e6 / jobs;
   state.counters["per_second"] = static_cast<double>(jobs) / seconds;
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "base/time.h"
 #include "cluster/test_support.h"
 
 namespace halcyon::server {
