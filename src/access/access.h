@@ -92,8 +92,8 @@ class Access {
   // Changes made here are told to the other members, theirs are listened to; caches then live
   // longer. Before Cluster::start.
   void join(cluster::Bus& bus);
-  // Deletes sessions that nobody can renew, signed-out tokens that are of no use to anyone, and counts
-  // of wrong passwords that are over: to be called now and then by some member.
+  // Deletes sessions that nobody can renew, signed-out tokens that are of no use to anyone, and
+  // counts of wrong passwords that are over: to be called now and then by some member.
   Task<Status> purge(const Context& ctx);
   // Drops every cache: something may have changed that nobody told.
   void forget();

@@ -15,8 +15,7 @@ class PurgeTest : public testing::AccessTest {
                                R"(","signInTime":)" + ago(days) + "}");
   }
   void signed_out(const std::string& token, const std::string& expiration) {
-    create("tokenBlacklist",
-           R"({"token":")" + token + R"(","expiration":)" + expiration + "}");
+    create("tokenBlacklist", R"({"token":")" + token + R"(","expiration":)" + expiration + "}");
   }
   std::vector<std::string> left(const std::string& collection, std::string_view field) {
     std::vector<std::string> list;

@@ -91,8 +91,8 @@ class Cluster {
   // 0: there may be other members at work. Else no other member has had a write acknowledged since
   // this gave the same number before. What is cached for a moment rests on it. One atomic load.
   virtual uint64_t alone() const = 0;
-  // Deletes messages of the bus older than message_life and idempotency keys that have expired: to be
-  // called now and then by some member, as server/housekeeping does.
+  // Deletes messages of the bus older than message_life and idempotency keys that have expired: to
+  // be called now and then by some member, as server/housekeeping does.
   virtual Task<Status> purge(const Context& ctx) = 0;
 
   virtual Task<Result<std::vector<MemberInfo>>> members(const Context& ctx) = 0;

@@ -82,16 +82,11 @@ std::string_view to_text(Missed missed) {
 json::Object to_json(const ScheduleInfo& info) {
   const Schedule& schedule = info.schedule;
   const auto time = [](int64_t ms) { return ms > 0 ? json::Value(ms) : json::Value(nullptr); };
-  return {{"name", schedule.name},
-          {"cron", schedule.cron},
-          {"zone", schedule.zone},
-          {"topic", schedule.topic},
-          {"payload", schedule.payload},
-          {"missed", std::string(to_text(schedule.missed))},
-          {"enabled", schedule.enabled},
-          {"untilMs", time(schedule.until_ms.value_or(0))},
-          {"nextMs", time(info.next_ms)},
-          {"lastMs", time(info.last_ms)}};
+  return {{"name", schedule.name},        {"cron", schedule.cron},
+          {"zone", schedule.zone},        {"topic", schedule.topic},
+          {"payload", schedule.payload},  {"missed", std::string(to_text(schedule.missed))},
+          {"enabled", schedule.enabled},  {"untilMs", time(schedule.until_ms.value_or(0))},
+          {"nextMs", time(info.next_ms)}, {"lastMs", time(info.last_ms)}};
 }
 
 }  // namespace halcyon::cluster

@@ -43,7 +43,7 @@ struct NewJob {
 };
 
 struct JobOptions {
-  int concurrency = 4;    // at a time, in this process
+  int concurrency = 4;      // at a time, in this process
   bool everywhere = false;  // worked on whatever WORKER_MODE says: small chores of the system
   std::chrono::milliseconds lease{30'000};     // renewed by heartbeats while the handler runs
   std::chrono::milliseconds timeout{600'000};  // of one attempt: the handler's Context::deadline
@@ -101,8 +101,8 @@ class Jobs {
   // A dead job waits again, with all its attempts. Error 404 JOB_NOT_FOUND.
   virtual Task<Status> retry(const Context& ctx, int64_t id) = 0;
   // Removes a job, whatever its state. The handler of a running one is told when its claim is to be
-  // renewed, a third of the lease later at most, and what it writes through finish() is not written.
-  // Error 404 JOB_NOT_FOUND.
+  // renewed, a third of the lease later at most, and what it writes through finish() is not
+  // written. Error 404 JOB_NOT_FOUND.
   virtual Task<Status> cancel(const Context& ctx, int64_t id) = 0;
 };
 

@@ -1,5 +1,5 @@
-// `halcyon cluster status|drain|undrain|jobs|retry|cancel|schedules`: looks at the cluster and asks things of it,
-// over the database, without being a member.
+// `halcyon cluster status|drain|undrain|jobs|retry|cancel|schedules`: looks at the cluster and asks
+// things of it, over the database, without being a member.
 //
 //   ClusterCommand command(cli);
 //   ... parse ...

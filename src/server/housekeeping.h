@@ -1,10 +1,10 @@
-// Chores that some member does for the whole cluster at the times of a schedule: what has expired is
-// deleted. Worked on by every member, whatever its WORKER_MODE.
+// Chores that some member does for the whole cluster at the times of a schedule: what has expired
+// is deleted. Worked on by every member, whatever its WORKER_MODE.
 //
 //   Housekeeping house({{"expired", "* * * * *", [&](const Context& ctx) -> Task<Status> {
 //                          co_return co_await cluster.purge(ctx); }}});
 //   house.handle(cluster.jobs());                                     // before Cluster::start
-//   CO_TRY_STATUS(co_await house.put(ctx, cluster.schedules()));      // at every start, by everybody
+//   CO_TRY_STATUS(co_await house.put(ctx, cluster.schedules()));      // at every start
 //
 // A chore that fails is logged and done again at its next time; it leaves no dead jobs.
 // Thread rule: made and put from one task; must outlive Cluster::leave.

@@ -1,13 +1,14 @@
-// `halcyon-jobs`: members of a cluster with handlers for tests, as a feature of the product has them. Settings are those
-// of `halcyon`.
+// `halcyon-jobs`: members of a cluster with handlers for tests, as a feature of the product has
+// them. Settings are those of `halcyon`.
 //
 //   halcyon-jobs tables              # makes the table `effects`
-//   halcyon-jobs work                # works on the topics "effect", "tick" and "failing" until SIGTERM
-//   halcyon-jobs enqueue effect 10000
-//   halcyon-jobs schedule            # "tick" each second; unschedule ends it
-//   halcyon-jobs report              # what is in the tables, as a line of JSON
+//   halcyon-jobs work                # works on the topics "effect", "tick" and "failing" until
+//   SIGTERM halcyon-jobs enqueue effect 10000 halcyon-jobs schedule            # "tick" each
+//   second; unschedule ends it halcyon-jobs report              # what is in the tables, as a line
+//   of JSON
 //
-// Each job adds a row to `effects` in the transaction that ends it, so a job that had its effects twice shows as two rows.
+// Each job adds a row to `effects` in the transaction that ends it, so a job that had its effects
+// twice shows as two rows.
 #include <unistd.h>
 
 #include <csignal>
@@ -32,7 +33,8 @@ using std::chrono::milliseconds;
 const std::string kTable = "effects";
 constexpr size_t kBatch = 250;
 
-Task<Status> write_effect(sql::Transaction& tx, const Context& ctx, const char* kind, int64_t what) {
+Task<Status> write_effect(sql::Transaction& tx, const Context& ctx, const char* kind,
+                          int64_t what) {
   sql::Insert insert;
   insert.table = sql::table(kTable, "");
   insert.columns = {"kind", "what", "worker"};
@@ -41,7 +43,8 @@ Task<Status> write_effect(sql::Transaction& tx, const Context& ctx, const char* 
   co_return Status{};
 }
 
-// Takes some milliseconds before and within its transaction, so that a killed worker dies in the middle of some.
+// Takes some milliseconds before and within its transaction, so that a killed worker dies in the
+// middle of some.
 Task<Status> run_job(JobRun& run, const char* kind, int64_t what) {
   thread_local std::minstd_rand random(std::random_device{}());
   const auto some = [] { return milliseconds(std::uniform_int_distribution(0, 10)(random)); };
@@ -78,7 +81,8 @@ struct Member {
 
   Status join(const Config& config) {
     TRY(db, await(sql::open(server::database_options(config), io)));
-    cluster::Options options = server::cluster_options(config, server::WorkerMode::parse("*"), "test");
+    cluster::Options options =
+        server::cluster_options(config, server::WorkerMode::parse("*"), "test");
     options.lease_ttl = std::max(options.lease_ttl, db->longest_stall());
     TRY(cluster, await(cluster::Cluster::join(*db, io, std::move(options), ctx)));
     return {};
@@ -99,7 +103,8 @@ Status make_tables(Member& member) {
   sql::TableSpec spec;
   spec.name = kTable;
   spec.if_not_exists = true;
-  spec.columns = {cluster::not_null("kind", sql::Type::kText, 20), cluster::not_null("what", sql::Type::kInt64),
+  spec.columns = {cluster::not_null("kind", sql::Type::kText, 20),
+                  cluster::not_null("what", sql::Type::kInt64),
                   cluster::not_null("worker", sql::Type::kInt64)};
   for (std::string& text : sql::create_table(spec, member.db->dialect())) {
     sql::Statement statement;
@@ -151,12 +156,18 @@ Status schedule(Member& member) {
 
 Result<json::Object> effects_of(Member& member, const char* kind) {
   sql::Statement statement;
-  statement.text = std::string("SELECT count(*), count(DISTINCT what), min(what), max(what), "
-                               "count(DISTINCT worker) FROM effects WHERE kind = '") + kind + "'";
+  statement.text = std::string(
+                       "SELECT count(*), count(DISTINCT what), min(what), max(what), "
+                       "count(DISTINCT worker) FROM effects WHERE kind = '") +
+                   kind + "'";
   statement.is_slow = true;
   TRY(sql::Rows rows, member.await(member.db->run(member.ctx, std::move(statement))));
   const auto cell = [&](size_t column) { return cluster::to_number(rows.cell(0, column)); };
-  return json::Object{{"rows", cell(0)}, {"distinct", cell(1)}, {"first", cell(2)}, {"last", cell(3)}, {"workers", cell(4)}};
+  return json::Object{{"rows", cell(0)},
+                      {"distinct", cell(1)},
+                      {"first", cell(2)},
+                      {"last", cell(3)},
+                      {"workers", cell(4)}};
 }
 
 Status report(Member& member) {
@@ -180,7 +191,8 @@ Status act(const std::vector<std::string>& words) {
   if (command == "work") return work(member);
   if (command == "enqueue") return enqueue(member, words.at(1), to_int64(words.at(2)).value_or(0));
   if (command == "schedule") return schedule(member);
-  if (command == "unschedule") return member.await(member.cluster->schedules().remove(member.ctx, "tick"));
+  if (command == "unschedule")
+    return member.await(member.cluster->schedules().remove(member.ctx, "tick"));
   return report(member);
 }
 
@@ -196,6 +208,7 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const halcyon::Status done = halcyon::act({argv + 1, argv + argc});
   if (done) return 0;
-  std::cerr << done.error().id << ": " << done.error().message << ' ' << done.error().internal << '\n';
+  std::cerr << done.error().id << ": " << done.error().message << ' ' << done.error().internal
+            << '\n';
   return 1;
 }
