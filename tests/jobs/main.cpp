@@ -2,10 +2,10 @@
 // them. Settings are those of `halcyon`.
 //
 //   halcyon-jobs tables              # makes the table `effects`
-//   halcyon-jobs work                # works on the topics "effect", "tick" and "failing" until
-//   SIGTERM halcyon-jobs enqueue effect 10000 halcyon-jobs schedule            # "tick" each
-//   second; unschedule ends it halcyon-jobs report              # what is in the tables, as a line
-//   of JSON
+//   halcyon-jobs work                # on the topics "effect", "tick" and "failing", until SIGTERM
+//   halcyon-jobs enqueue effect 10000
+//   halcyon-jobs schedule            # "tick" each second; unschedule ends it
+//   halcyon-jobs report              # what is in the tables, as a line of JSON
 //
 // Each job adds a row to `effects` in the transaction that ends it, so a job that had its effects
 // twice shows as two rows.
