@@ -1,4 +1,4 @@
-// The command line: halcyon serve|migrate|user|cluster|nginx-conf|config|version.
+// The command line: halcyon serve|migrate|user|cluster|health|nginx-conf|config|version.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -12,6 +12,7 @@
 #include "json/json.h"
 #include "server/app.h"
 #include "server/cluster_command.h"
+#include "server/health_command.h"
 #include "server/nginx_command.h"
 #include "server/serve.h"
 
@@ -106,6 +107,7 @@ int main_of(int argc, char** argv) {
   user_command->add_option("--password", password, "Password; one is made and shown when absent");
   NginxCommand nginx(cli);
   const ClusterCommand cluster_command(cli);
+  const HealthCommand health_command(cli);
   auto* config_command = cli.add_subcommand("config", "Check the settings");
   bool example = false;
   config_command->add_flag("--example", example, "Print .env.example instead");
@@ -128,6 +130,7 @@ int main_of(int argc, char** argv) {
   for (const std::string& warning : config->warnings()) log_warn(warning);
   if (*serve_command) return serve(*config, {argv, argv + argc});
   if (nginx.chosen()) return nginx.run(*config);
+  if (health_command.chosen()) return health_command.run(*config);
   if (cluster_command.chosen()) return cluster_command.run(*config);
   if (*user_command) return user(*config, username, email, password);
   if (*migrate_command) return only_status ? migration_status(*config, as_json) : migrate(*config);

@@ -17,7 +17,7 @@ describe('the process', () => {
     assert.match(bad.output, /^halcyon: DB_DIALECT: "oracle" is not accepted; expected sqlite\|postgres\|mysql\|mariadb\n$/);
     writeFileSync(join(folder, '.env'), 'DB_DIALLECT=postgres\n');
     assert.equal(run(['config'], {}, folder).code, 2);
-    for (const command of [[], ['serve'], ['migrate'], ['user'], ['config'], ['version']]) {
+    for (const command of [[], ['serve'], ['migrate'], ['user'], ['config'], ['health'], ['version']]) {
       assert.equal(run([...command, '--help'], {}, folder).code, 0, command.join(' '));
     }
   });
@@ -65,6 +65,21 @@ describe('the process', () => {
     const kept = new Set((await data(after.resource('notes').list({ paginate: false }))).map((row: Row) => row.n));
     assert.deepEqual(acknowledged.filter((n) => !kept.has(n)), []);
     await server.stop();
+  });
+
+  it('tells by `halcyon health` how it is, on the admin port where there is one', async () => {
+    const server = await Server.start('sqlite');
+    const port = new URL(server.url).port;
+    const ask = (settings: Record<string, string>, ...words: string[]) => run(['health', ...words], settings, server.folder);
+    assert.deepEqual(ask({ APP_PORT: port }), { code: 0, output: 'ok\n' });
+    assert.equal(ask({ APP_PORT: port, APP_HOST: '127.0.0.1' }, 'live').code, 0);
+    assert.equal(ask({ APP_PORT: port }, 'startup').code, 0);
+    assert.equal(ask({ APP_PORT: '1', ADMIN_PORT: port }).code, 0);
+    assert.equal(ask({ APP_PORT: port }, 'well').code === 0, false);
+    await server.stop();
+    const gone = ask({ APP_PORT: port });
+    assert.equal(gone.code, 1);
+    assert.match(gone.output, /^http:\/\/127\.0\.0\.1:\d+\/healthz\/ready: ./);
   });
 
   it('finishes what is in flight on SIGTERM', async () => {
