@@ -1,5 +1,6 @@
 // What every client asked and was answered, with times, and the figures drawn from it.
 import { Agent, request as httpRequest } from 'node:http';
+import { Agent as TlsAgent, request as httpsRequest } from 'node:https';
 
 export interface Answer {
   status: number; // 0: no answer (connection error)
@@ -84,14 +85,17 @@ const round = (ms: number) => Math.round(ms * 10) / 10;
 
 /** One client with one keep-alive connection and no retries of its own. */
 export class Client {
-  private agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  private agent: Agent;
   constructor(
     readonly name: string,
     readonly base: () => string,
     readonly token: string,
     private history?: History,
     private timeout = 60_000,
-  ) {}
+  ) {
+    const options = { keepAlive: true, maxSockets: 1 };
+    this.agent = base().startsWith('https:') ? new TlsAgent(options) : new Agent(options);
+  }
 
   /** `path` below /api/, e.g. "notes:create". `key`: an Idempotency-Key. */
   async call(what: string, method: string, path: string, body?: unknown, key = ''): Promise<Answer> {
@@ -108,7 +112,8 @@ export class Client {
     if (key) headers['Idempotency-Key'] = key;
     return new Promise((resolve) => {
       const fail = (error: Error) => resolve({ status: 0, body: null, error: String(error), sent, done: performance.now() });
-      const request = httpRequest(`${this.base()}/api/${path}`, { method, headers, agent: this.agent, timeout: this.timeout }, (response) => {
+      const send = this.base().startsWith('https:') ? httpsRequest : httpRequest;
+      const request = send(`${this.base()}/api/${path}`, { method, headers, agent: this.agent, timeout: this.timeout }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', fail);
