@@ -160,9 +160,17 @@ TEST_P(ConformanceTest, BytesOfAllValues) {
   expect_same(column_spec("v", Type::kBytes), {bytes, "", std::string(3, '\0'), bytes + bytes});
 }
 
+// MySQL's JSON type keeps the value and not the text: keys come back in its own order.
 TEST_P(ConformanceTest, JsonKeepsItsText) {
-  expect_same(column_spec("v", Type::kJson),
-              {R"({"b":1,"a":[true,null,"x\"y\\z","é👍"]})", "[]", "\"text\"", "12.5"});
+  const std::string text = R"({"b":1,"a":[true,null,"x\"y\\z","é👍"]})";
+  const std::string kept =
+      on(DialectKind::kMysql) ? R"({"a": [true, null, "x\"y\\z", "é👍"], "b": 1})" : text;
+  std::vector<Value> values;
+  for (const std::string& each :
+       {text, std::string("[]"), std::string("\"text\""), std::string("12.5")}) {
+    values.emplace_back(each, Type::kJson);
+  }
+  expect_round_trip(column_spec("v", Type::kJson), values, {kept, "[]", "\"text\"", "12.5"});
 }
 
 TEST_P(ConformanceTest, Dates) {

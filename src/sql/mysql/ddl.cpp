@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "sql/mysql/dialect.h"
@@ -105,11 +106,13 @@ void MysqlDdl::literal(std::string& out, const Value& value, const ColumnType& t
   if (wants_brackets(type)) out += ')';
 }
 
-void MysqlDdl::column(std::string& out, const TableSpec&, const ColumnSpec& column) const {
+void MysqlDdl::column(std::string& out, const TableSpec& table, const ColumnSpec& column) const {
   dialect_.quote(out, column.name);
   out += ' ';
   type(out, column.type);
-  out += column.nullable && !column.primary_key ? " NULL" : " NOT NULL";
+  // MySQL refuses a key with a column that may be NULL; MariaDB makes it NOT NULL by itself.
+  const bool in_key = column.primary_key || std::ranges::contains(table.primary_key, column.name);
+  out += column.nullable && !in_key ? " NULL" : " NOT NULL";
   if (column.auto_increment) {
     out += " AUTO_INCREMENT";
   } else {
