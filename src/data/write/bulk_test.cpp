@@ -56,8 +56,9 @@ TEST_P(BulkTest, ThousandsOfRows) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   RecordProperty("rows_per_second", static_cast<int>(total / seconds));
   if (wanted != nullptr) std::printf("%s: %.0f rows/s\n", dialect().name().data(), total / seconds);
-  // No statement per row: inserts of a hundred rows, one look-up of the links, one read.
-  EXPECT_LE(db().stats().statements - before, total / 1000 * 20);
+  // No statement per row: inserts of a hundred rows, one look-up of the links, one read; where the
+  // server cannot return what it inserted, a read after each insert.
+  EXPECT_LE(db().stats().statements - before, total / 1000 * (dialect().has_returning() ? 20 : 30));
   EXPECT_EQ(count("items"), static_cast<size_t>(total));
 }
 
