@@ -111,7 +111,8 @@ void MysqlDdl::column(std::string& out, const TableSpec& table, const ColumnSpec
   out += ' ';
   type(out, column.type);
   // MySQL refuses a key with a column that may be NULL; MariaDB makes it NOT NULL by itself.
-  const bool in_key = column.primary_key || std::ranges::contains(table.primary_key, column.name);
+  const bool in_key = column.primary_key ||
+                      std::ranges::find(table.primary_key, column.name) != table.primary_key.end();
   out += column.nullable && !in_key ? " NULL" : " NOT NULL";
   if (column.auto_increment) {
     out += " AUTO_INCREMENT";
