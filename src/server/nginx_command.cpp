@@ -103,7 +103,7 @@ void NginxCommand::Impl::add_rules() {
   number("--request-timeout", request_seconds,
          "Seconds a replica may take (default: HTTP_REQUEST_TIMEOUT)");
   shown("--connect-timeout", options.connect_seconds, "Seconds to reach a replica");
-  shown("--tries", options.tries, "Replicas asked for one request at most; 0: all");
+  shown("--tries", options.tries, "Times one request is tried at most; 0: once a replica");
   shown("--max-fails", options.max_fails, "Failures after which a replica is left out");
   shown("--fail-timeout", options.fail_seconds, "... for so many seconds");
   shown("--keepalive", options.keepalive, "Idle connections to replicas, a worker process");

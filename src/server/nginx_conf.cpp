@@ -161,22 +161,35 @@ class Writer {
                        o_.acme_root);
   }
 
+  size_t tries() const {
+    return o_.tries > 0 ? static_cast<size_t>(o_.tries) : std::max<size_t>(o_.upstreams.size(), 2);
+  }
+  // nginx asks each line of a group once for a request. With fewer lines than tries it would end
+  // with an answer of its own, where the last replica's is the truth ("503, the database is away").
+  std::string lines_for_all_tries(std::string_view flags) const {
+    std::string text;
+    for (size_t n = 0; n < tries(); n += o_.upstreams.size()) {
+      for (const std::string& upstream : o_.upstreams)
+        text += fmt::format("server {} max_fails=0{};\n", upstream, flags);
+    }
+    return text;
+  }
   std::string servers() const {
     if (o_.upstreams.size() == 1) {
-      // nginx tries nobody else when there is nobody else, and one address may stand for many
-      // processes.
-      return fmt::format(
-          "# Named twice: nginx sends no request again to a group of one, but behind one address "
-          "the\n# next try meets another process (CLUSTER_MODE) or the restarted one.\n"
-          "server {0} max_fails=0;\nserver {0} max_fails=0;\n",
-          o_.upstreams[0]);
+      return "# A line a try: nginx sends no request again to the same one, but behind one address "
+             "the next\n# try meets another process (CLUSTER_MODE) or the restarted one.\n" +
+             lines_for_all_tries("");
     }
     std::string text;
     for (const std::string& upstream : o_.upstreams) {
       text += fmt::format("server {} max_fails={} fail_timeout={}s;\n", upstream, o_.max_fails,
                           o_.fail_seconds);
     }
-    return text;
+    return text +
+           "# Once more, a line a try and never left out, for when all of them failed within that "
+           "time:\n# nginx would else answer that nobody is there, though the first one is long "
+           "back.\n" +
+           lines_for_all_tries(" backup");
   }
 
   // Whether the client came by https: told by a trusted balancer in front, else seen here.
@@ -288,8 +301,8 @@ class Writer {
                  {"proxy_headers", std::string(kNginxProxyHeaders)},
                  {"connect", std::to_string(o_.connect_seconds)},
                  {"read", std::to_string(o_.request_seconds + 5)},
-                 {"next", std::to_string(o_.request_seconds)},
-                 {"tries", std::to_string(o_.tries)},
+                 {"next", std::to_string(o_.request_seconds + 10)},
+                 {"tries", std::to_string(tries())},
                  {"api_path", o_.api_path},
                  {"ws_path", o_.ws_path},
                  {"api_limits", api_limits()},

@@ -38,15 +38,26 @@ TEST(NginxConf, RefusesWhatNginxWouldMisread) {
   EXPECT_TRUE(nginx_conf({}));
 }
 
-TEST(NginxConf, NamesASingleReplicaTwiceSoThatRequestsAreRepeated) {
+size_t count_of(const std::string& text, const std::string& word) {
+  size_t count = 0;
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+TEST(NginxConf, HasALineForEveryTry) {
   NginxOptions options;
+  options.tries = 5;
   options.upstreams = {"10.0.0.1:13000"};
-  const std::string one = nginx_conf(options).value();
-  const std::string line = "server 10.0.0.1:13000 max_fails=0;";
-  EXPECT_NE(one.find(line, one.find(line) + 1), std::string::npos);
+  EXPECT_EQ(count_of(nginx_conf(options).value(), "server 10.0.0.1:13000 max_fails=0;"), 5U);
   options.upstreams.emplace_back("10.0.0.2:13000");
   const std::string two = nginx_conf(options).value();
-  EXPECT_EQ(two.find("max_fails=0"), std::string::npos);
+  // Left out after failures, but not when that leaves nobody.
+  EXPECT_NE(two.find("server 10.0.0.1:13000 max_fails=3 fail_timeout=2s;"), std::string::npos);
+  EXPECT_EQ(count_of(two, " max_fails=0 backup;"), 6U);
+  options.tries = 0;
+  const std::string all = nginx_conf(options).value();
+  EXPECT_EQ(count_of(all, " max_fails=0 backup;"), 2U);
+  EXPECT_EQ(count_of(all, "proxy_next_upstream_tries 2;"), 1U);
 }
 
 TEST(NginxText, FillsNamesAndBlocks) {

@@ -199,8 +199,9 @@ server {
     proxy_read_timeout <<read>>s;
     # A request whose replica died, or said that it did not do it (503), goes to another one. That is
     # right for POST too: every try carries the same X-Request-Id (above), by which the replicas know
-    # a write that was done already and answer as they did then. Not after HTTP_REQUEST_TIMEOUT: what
-    # took too long on one replica must not take its time on all of them.
+    # a write that was done already and answer as they did then. A replica that has not answered after
+    # proxy_read_timeout hangs, since it gives up itself before: the request goes to one other, not
+    # to all of them in turn.
     proxy_next_upstream error timeout http_502 http_503 http_504 non_idempotent;
     proxy_next_upstream_tries <<tries>>;
     proxy_next_upstream_timeout <<next>>s;
