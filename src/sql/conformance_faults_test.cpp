@@ -86,6 +86,25 @@ TEST_P(FaultTest, ATransactionCutBeforeCommitRunsAgain) {
   EXPECT_EQ(n_of(1), 11);
 }
 
+TEST_P(FaultTest, ATransactionOfWhichNothingIsHeardLetsGoOfItsLocks) {
+  create_counters(1);
+  const auto began = Clock::now();
+  Status status = await(db().in_transaction(ctx(), [&](Transaction& tx) -> Task<Status> {
+    CO_TRY_STATUS(co_await tx.run(ctx(), sql("UPDATE t SET n = n + 1 WHERE id = 1")));
+    if (++tries_ == 1) {
+      // Waits for the lock that this transaction holds.
+      auto other = co_await db().run(ctx(), sql("UPDATE t SET n = n + 10 WHERE id = 1"));
+      EXPECT_TRUE(other) << why(other);
+    }
+    CO_TRY_STATUS(co_await tx.run(ctx(), sql("UPDATE t SET n = n + 100 WHERE id = 1")));
+    co_return Status{};
+  }));
+  EXPECT_TRUE(status) << why(status);
+  EXPECT_LT(Clock::now() - began, 20s);
+  EXPECT_EQ(tries_, 2);
+  EXPECT_EQ(n_of(1), 111);
+}
+
 TEST_P(FaultTest, AReadWithoutAnswerRunsAgain) {
   create_counters(1);
   ASSERT_TRUE(run_through("SELECT n FROM t"));

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -25,6 +26,19 @@ constexpr std::string_view kSession =
     "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,"
     "NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
     "innodb_lock_wait_timeout = 10";
+
+// After so long without a word from us the server ends a transaction, and its locks with it: those
+// of a process that is suspended, or whose machine is gone, would else stand in everybody's way. As
+// long as a lease is usually: who was silent for longer may not commit anyway. MySQL has a limit
+// for idle connections only; the pool closes those that it keeps before that.
+constexpr int kIdleTransactionSeconds = 10;
+
+std::string idle_limit(const Options& options, bool is_mariadb) {
+  if (is_mariadb)
+    return fmt::format("SET SESSION idle_transaction_timeout = {}", kIdleTransactionSeconds);
+  return fmt::format("SET SESSION wait_timeout = {}",
+                     std::max(kIdleTransactionSeconds, options.pool_idle_ms / 1000 + 2));
+}
 
 bool is_data_statement(std::string_view text) {
   text = trim(text);
@@ -123,14 +137,15 @@ std::expected<std::unique_ptr<Connection>, Connection::Refusal> Connection::conn
   }
   connection->socket_ = fcntl(static_cast<int>(mysql_get_socket(db)), F_DUPFD_CLOEXEC, 3);
   connection->is_mariadb_ = std::string_view(mysql_get_server_info(db)).contains("MariaDB");
-  if (Status status = connection->set_up(); !status) {
+  if (Status status = connection->set_up(options); !status) {
     return std::unexpected(Refusal{std::move(status).error()});
   }
   return connection;
 }
 
-Status Connection::set_up() {
+Status Connection::set_up(const Options& options) {
   TRY_STATUS(command(kSession));
+  TRY_STATUS(command(idle_limit(options, is_mariadb_)));
   return command("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
 }
 

@@ -73,7 +73,7 @@ class Connection {
   using Lru = std::list<Prepared>;
 
   explicit Connection(MYSQL* db) : db_(db) {}
-  Status set_up();
+  Status set_up(const Options& options);
   Result<Rows> execute_text(const std::string& text);
   Result<Rows> execute_prepared(const Statement& statement, bool cache);
   Result<MYSQL_STMT*> prepare(const std::string& text, bool cache);

@@ -27,7 +27,10 @@ constexpr int kDefaultPort = 5432;
 constexpr milliseconds kTimeoutOfOneHost{5000}, kTimeoutOfMany{2000}, kSilencePause{1000};
 constexpr int kUserTimeoutMs = 5000;     // unacknowledged data on a dead network
 constexpr int kLaneLockTimeoutMs = 100;  // lock waits belong on the pool
-constexpr int kIdleInTransactionMs = 60'000;
+// After so long without a word from us the server ends a transaction, and its locks with it: those
+// of a process that is suspended, or whose machine is gone, would else stand in everybody's way. As
+// long as a lease is usually: who was silent for longer may not commit anyway.
+constexpr int kIdleInTransactionMs = 10'000;
 constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
 // Waits for the socket; false at `until`, or when `stopping` is readable.
