@@ -14,6 +14,7 @@ scenario('4 failover, PostgreSQL with Patroni', { limit: 150 }, async (run) => {
   const away: number[] = [];
   for (let round = 0; round < (long ? 10 : 1); round++) {
     for (const kind of ['killed', 'planned'] as const) {
+      await database.synchronous();
       await pause(run.random.between(500, 1_500));
       const old = await database.leader();
       const began = performance.now();
@@ -24,7 +25,6 @@ scenario('4 failover, PostgreSQL with Patroni', { limit: 150 }, async (run) => {
       await switching;
       await until('writes succeed again', 60_000, () => !Number.isNaN(load.history.recovery(taken)));
       recovery[kind].push(load.history.recovery(taken));
-      await database.synchronous();
     }
   }
   await pause(500);

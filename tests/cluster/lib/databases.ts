@@ -38,12 +38,13 @@ export class Postgres implements Database {
     readonly host: string,
     readonly port: number,
     private options: string[],
+    private env: Record<string, string>,
   ) {}
 
-  static async start(scope: Scope, host = '127.0.0.1', options: string[] = []): Promise<Postgres> {
+  static async start(scope: Scope, host = '127.0.0.1', options: string[] = [], env: Record<string, string> = {}): Promise<Postgres> {
     const owner = unprivileged('postgres');
     const folder = scope.makeFolder('postgres', owner);
-    const server = new Postgres(scope, folder, host, await freePort(), options);
+    const server = new Postgres(scope, folder, host, await freePort(), options, env);
     const passwords = join(scope.folder, 'password');
     writeFileSync(passwords, server.password, { mode: 0o644 });
     await scope.once(owner, `${postgresBin}/initdb`, ['-D', join(folder, 'data'), '-U', server.user, `--pwfile=${passwords}`, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync']);
@@ -59,6 +60,7 @@ export class Postgres implements Database {
     const settings = [`listen_addresses=${listen}`, 'max_connections=400', 'fsync=off', 'shared_buffers=128MB', 'log_line_prefix=%m [%p] ', ...this.options];
     this.process = this.scope.run('postgres', `${postgresBin}/postgres`, ['-D', join(this.folder, 'data'), '-k', this.folder, '-p', String(this.port), ...settings.flatMap((one) => ['-c', one])], {
       user: unprivileged('postgres'),
+      env: this.env,
     });
     const ready = async () => {
       if (this.process.ended) throw new Stopped(`PostgreSQL ended: ${this.process.log.slice(-2000)}`);

@@ -6,6 +6,7 @@ export interface Answer {
   status: number; // 0: no answer (connection error)
   body: any;
   error: string;
+  retryAfter?: string; // the header
   sent: number; // ms, performance.now()
   done: number;
 }
@@ -18,6 +19,7 @@ export interface Entry {
   done: number;
   status: number;
   error: string;
+  retryAfter?: string;
 }
 
 export class History {
@@ -27,13 +29,18 @@ export class History {
 
   add(client: string, what: string, key: string, answer: Answer): void {
     const text = answer.error || (answer.status >= 200 && answer.status < 300 ? '' : JSON.stringify(answer.body)?.slice(0, 300) ?? '');
-    this.entries.push({ client, what, key, sent: answer.sent, done: answer.done, status: answer.status, error: text });
+    this.entries.push({ client, what, key, sent: answer.sent, done: answer.done, status: answer.status, error: text, retryAfter: answer.retryAfter });
   }
   contradiction(text: string): void {
     this.wrong.push(`${Math.round(performance.now() - this.started)} ms: ${text}`);
   }
   get failures(): Entry[] {
     return this.entries.filter((one) => !succeeded(one.status));
+  }
+
+  /** Answered with 503 and the advice to come again. */
+  refused(which: (entry: Entry) => boolean): number {
+    return this.entries.filter((one) => isRefusal(one) && which(one)).length;
   }
 
   figures(): { requests: number; failed: number; p50: number; p99: number; longest: number; stall: number; perSecond: number } {
@@ -67,8 +74,9 @@ export class History {
   }
 
   /** The first failures and contradictions, for people. */
-  explain(most = 10): string {
+  explain(most = 10, refusals = true): string {
     const lines = this.failures
+      .filter((one) => refusals || !isRefusal(one))
       .slice(0, most)
       .map((one) => `  failed: ${Math.round(one.sent - this.started)}+${Math.round(one.done - one.sent)} ms ${one.client} ${one.what} -> ${one.status} ${one.error}`);
     return [...lines, ...this.wrong.slice(0, most).map((one) => `  wrong: ${one}`)].join('\n');
@@ -79,6 +87,7 @@ export class History {
   }
 }
 
+const isRefusal = (one: Entry) => one.status === 503 && one.retryAfter !== undefined;
 export const succeeded = (status: number) => status >= 200 && status < 300;
 const isWrite = (what: string) => !/^(get|list|model)/.test(what);
 const round = (ms: number) => Math.round(ms * 10) / 10;
@@ -127,7 +136,7 @@ export class Client {
           } catch {
             error = succeeded(response.statusCode!) ? `not JSON: ${raw.slice(0, 200)}` : '';
           }
-          resolve({ status: error ? 0 : response.statusCode!, body: parsed, error, sent, done: performance.now() });
+          resolve({ status: error ? 0 : response.statusCode!, body: parsed, error, retryAfter: response.headers['retry-after'], sent, done: performance.now() });
         });
       });
       request.on('timeout', () => request.destroy(new Error(`no answer in ${this.timeout} ms`)));

@@ -37,23 +37,37 @@ export class Run {
     }
   }
 
-  /** Ends the load, compares it with the database, prints the figures and expects nothing failed, lost, twice or wrong. */
-  async conclude(load: Workload, database: Database, replicas: Replica[], more: Record<string, unknown> = {}): Promise<void> {
+  /**
+   * Ends the load, compares it with the database, prints the figures and expects nothing failed, lost, twice or wrong.
+   * With `mayRefuse` a request may also be answered with 503 and Retry-After.
+   */
+  async conclude(load: Workload, database: Database, replicas: Replica[], more: Record<string, unknown> = {}, mayRefuse = false): Promise<void> {
     await load.stop();
     const verdict = await load.verify(database, replicas.map((one) => () => one.url));
     const { lost, twice, wrong } = verdict;
-    const { failed, ...figures } = load.history.figures();
-    this.figures({ failed, lost, twice, wrong, ...figures, ...more });
-    const why = [load.history.explain(), ...verdict.details].filter((text) => text !== '').join('\n');
+    const { failed: unanswered, ...figures } = load.history.figures();
+    const refused = mayRefuse ? load.history.refused(() => true) : 0;
+    const failed = unanswered - refused;
+    this.figures({ failed, lost, twice, wrong, ...(mayRefuse ? { refused } : {}), ...figures, ...more });
+    const why = [load.history.explain(10, !mayRefuse), ...verdict.details].filter((text) => text !== '').join('\n');
     assert.deepEqual({ failed, lost, twice, wrong }, { failed: 0, lost: 0, twice: 0, wrong: 0 }, `${this.title}\n${why}`);
     assert.ok(figures.requests > 100, `only ${figures.requests} requests`);
   }
 }
 
-/** `limit`: seconds, of the short form; the long form has ten times as many. */
-export function scenario(title: string, options: { limit: number }, body: (run: Run) => Promise<void>): void {
+export interface ScenarioOptions {
+  limit: number; // seconds, of the short form; the long form has ten times as many
+  missing?: () => Promise<string | undefined>; // why this machine cannot run it
+}
+
+export function scenario(title: string, options: ScenarioOptions, body: (run: Run) => Promise<void>): void {
   const limit = options.limit * (long ? 10 : 1) * 1000;
-  it(title, { timeout: limit + 30_000 }, async () => {
+  it(title, { timeout: limit + 30_000 }, async (test) => {
+    const missing = await options.missing?.();
+    if (missing) {
+      console.log(`${title}: skipped, ${missing}`);
+      return test.skip(missing);
+    }
     const run = new Run(title);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

@@ -8,7 +8,7 @@
 // Children get SIGKILL from the kernel should this process die (setpriv --pdeathsig); what
 // outlives even that, such as a PostgreSQL that Patroni started, a small reaper ends.
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { closeSync, chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,10 +35,13 @@ export async function until<T>(what: string, ms: number, check: () => Promise<T>
   }
 }
 
-/** A free loopback port outside the range the kernel takes for outgoing connections, so that it stays free. */
+/**
+ * A free loopback port outside the range the kernel takes for outgoing connections, so that it stays free. Test files
+ * that run side by side take theirs from different hundreds.
+ */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 10_000);
+    const port = 10_000 + (process.pid % 100) * 200 + Math.floor(Math.random() * 200);
     if (given.has(port)) continue;
     const probe = createServer();
     const free = await new Promise<boolean>((resolve) => {
@@ -94,6 +97,16 @@ export class Managed {
   signal(signal: NodeJS.Signals): void {
     if (!this.ended) this.child.kill(signal);
   }
+  /** SIGSTOP, and waits until no thread runs any more: on a busy machine that takes a while. */
+  async suspend(): Promise<void> {
+    this.signal('SIGSTOP');
+    const tasks = `/proc/${this.pid}/task`;
+    const stopped = (task: string) => /\) [TtZX] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8'));
+    await until(`${this.name} is suspended`, 10_000, () => readdirSync(tasks).every(stopped), 2);
+  }
+  resume(): void {
+    this.signal('SIGCONT');
+  }
   /** Sends the signal and waits; SIGKILL when that takes longer than `ms`. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', ms = 10_000): Promise<number | string> {
     if (!this.ended) {
@@ -126,7 +139,7 @@ export class Scope {
     const script = `read -r word; [ "$word" = done ] && exit 0
       for f in "$1"/*/data/postmaster.pid; do [ -e "$f" ] && kill -QUIT "$(head -n 1 "$f")"; done
       for n in "$1"/*.netns; do [ -e "$n" ] && ip netns delete "$(basename "$n" .netns)"; done
-      sleep 1; rm -rf "$1"`;
+      for n in 1 2 3 4 5 6 7 8 9; do sleep 1; rm -rf "$1" 2>/dev/null && break; done`;
     this.reaper = spawn('sh', ['-c', script, 'reaper', this.folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     this.reaper.unref();
     (this.reaper.stdin as unknown as { unref(): void }).unref();
@@ -148,8 +161,11 @@ export class Scope {
     const logFile = join(this.folder, `${name}.log`);
     const log = openSync(logFile, 'a');
     const asUser = options.user && process.getuid!() === 0 ? ['--reuid', options.user, '--regid', id('-g', options.user), '--clear-groups'] : [];
-    const words = [...(options.prefix ?? []), 'setpriv', ...asUser, '--pdeathsig', 'KILL', program, ...args];
-    const env = { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', ...options.env };
+    // A library that is loaded first is for the program only: what it makes must be of the same user.
+    const { LD_PRELOAD: preload, ...rest } = options.env ?? {};
+    const own = preload ? ['env', `LD_PRELOAD=${preload}`] : [];
+    const words = [...(options.prefix ?? []), 'setpriv', ...asUser, '--pdeathsig', 'KILL', ...own, program, ...args];
+    const env = { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', ...rest };
     const child = spawn(words[0], words.slice(1), { cwd: options.cwd ?? this.folder, env, stdio: ['ignore', log, log] });
     closeSync(log);
     const managed = new Managed(`${name}#${++this.runs}`, child, logFile);

@@ -1,7 +1,7 @@
 // What most scenarios begin with: replicas on one database, nginx before them, the mixed load ready.
 import { type Database } from './databases.ts';
 import { signIn } from './history.ts';
-import { Nginx } from './nginx.ts';
+import { Nginx, type NginxOptions } from './nginx.ts';
 import { Replica, type ReplicaOptions, startAll } from './replica.ts';
 import { type Run } from './scenario.ts';
 import { Workload } from './workload.ts';
@@ -12,11 +12,11 @@ export interface System {
   load: Workload;
 }
 
-export async function startSystem(run: Run, database: Database, options: ReplicaOptions & { replicas?: number } = {}): Promise<System> {
+export async function startSystem(run: Run, database: Database, options: ReplicaOptions & NginxOptions & { replicas?: number } = {}): Promise<System> {
   const replicas: Replica[] = [];
   for (let n = 0; n < (options.replicas ?? 3); n++) replicas.push(await Replica.make(run.scope, database, options));
   await startAll(replicas);
-  const nginx = await Nginx.start(run.scope, replicas);
+  const nginx = await Nginx.start(run.scope, replicas, options);
   const load = await Workload.prepare(() => nginx.url, await signIn(nginx.url), run.random);
   return { replicas, nginx, load };
 }
