@@ -168,8 +168,10 @@ class Bench {
       note('pgbenchMs', ((cpuSeconds(postgres.pid) - start) * 1000) / sql.transactions);
       if (part) {
         if (scenario.creates) await this.tidy();
+        const began = cpuSeconds(postgres.pid);
         const less = await pgbench(postgres.environment, part, connections, seconds);
         note('pgbenchPart', less.perSecond);
+        note('pgbenchPartMs', ((cpuSeconds(postgres.pid) - began) * 1000) / less.transactions);
       }
     }
     const middle = (name: string) => median(samples[name] ?? []);
@@ -179,6 +181,7 @@ class Bench {
       serverMs: middle('serverMs'), databaseMs: middle('databaseMs'),
       pgbench: middle('pgbench'), pgbenchMs: middle('pgbenchMs'),
       pgbenchPart: part ? middle('pgbenchPart') : undefined,
+      pgbenchPartMs: part ? middle('pgbenchPartMs') : undefined,
     };
   }
 

@@ -23,6 +23,7 @@ export interface Row {
   pgbench: number; // the same SQL, transactions a second
   pgbenchMs: number; // database CPU a transaction
   pgbenchPart?: number; // the same SQL without its count, or without the key of the request
+  pgbenchPartMs?: number;
 }
 
 const digits = (value: number) =>
@@ -31,13 +32,14 @@ const digits = (value: number) =>
 function table(rows: Row[]): string {
   const head = [
     'scenario', 'conn.', 'req/s', 'pgbench tps', 'pgbench/req', 'part tps', 'part/req',
-    'server CPU ms', 'db CPU ms', 'db CPU ms, pgbench', 'p50 ms', 'p99 ms', 'errors',
+    'server CPU ms', 'db CPU ms', 'db CPU ms, pgbench', 'db CPU ms, part', 'p50 ms', 'p99 ms', 'errors',
   ];
   const cells = rows.map((row) => [
     row.title, String(row.connections), digits(row.rate), digits(row.pgbench),
     digits(row.pgbench / row.rate), row.pgbenchPart === undefined ? '' : digits(row.pgbenchPart),
     row.pgbenchPart === undefined ? '' : digits(row.pgbenchPart / row.rate),
     row.serverMs.toFixed(3), row.databaseMs.toFixed(3), row.pgbenchMs.toFixed(3),
+    row.pgbenchPartMs === undefined ? '' : row.pgbenchPartMs.toFixed(3),
     digits(row.p50), digits(row.p99), String(row.errors),
   ]);
   const widths = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]!.length)));

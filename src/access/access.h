@@ -95,6 +95,8 @@ class Access {
   // Deletes sessions that nobody can renew, signed-out tokens that are of no use to anyone, and
   // counts of wrong passwords that are over: to be called now and then by some member.
   Task<Status> purge(const Context& ctx);
+  // Whose rights or sessions a message of the topic "access" is about; nullopt: everybody's.
+  static std::optional<std::vector<int64_t>> concerned_users(const cluster::Message& message);
   // Drops every cache: something may have changed that nobody told.
   void forget();
 

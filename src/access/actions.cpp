@@ -72,7 +72,8 @@ Task<Result<Answer>> set_default_role(Access::Impl& impl, const data::Call& call
                                          {{"userId", id}, {"roleName", sql::Value(role)}}));
   (void)cleared;
   (void)set;
-  CO_TRY_STATUS(co_await impl.changed(call.ctx, call.tx));
+  CO_TRY_STATUS(
+      co_await impl.changed(call.ctx, call.tx, Access::Impl::Concerned::only({user_id(who)})));
   co_return answer("ok");
 }
 
@@ -176,7 +177,6 @@ Task<Result<Answer>> destroy_api_key(Access::Impl& impl, const data::Call& call,
     if (!made) co_return std::unexpected(std::move(made).error());
   }
   CO_TRY_STATUS(co_await impl.store.destroy(call, "apiKeys", json::Object{{"id", *id}}));
-  CO_TRY_STATUS(co_await impl.changed(call.ctx, call.tx));
   co_return answer(1);
 }
 

@@ -54,10 +54,22 @@ struct Access::Impl : data::ChangeListener {
   Task<Status> not_blocked(const Context& ctx, const std::string& token);
   Task<Result<json::Object>> start_session(const Context& ctx, json::Object user,
                                            std::string authenticator);
-  void forget();
+  // Whom a change concerns: these users, or everybody.
+  struct Concerned {
+    bool everybody = true;
+    std::vector<int64_t> users = {};
+    static Concerned only(std::vector<int64_t> users) { return {false, std::move(users)}; }
+    static Concerned nobody() { return {false, {}}; }
+    static Concerned all() { return {true, {}}; }
+  };
+  void forget(const Concerned& whom = Concerned::all());
   // Something changed that identities or rights rest on: tells the members, and drops the caches,
   // when `tx` commits.
-  Task<Status> changed(const Context& ctx, sql::Transaction* tx);
+  Task<Status> changed(const Context& ctx, sql::Transaction* tx,
+                       Concerned whom = Concerned::all());
+  // What a change of a record concerns; nobody: `users` is empty.
+  Task<Result<Concerned>> concerned(const data::Call& call, sql::Transaction& tx,
+                                    const data::Change& change);
   cluster::Bus* bus = nullptr;
   std::chrono::milliseconds cache_life() const {
     return bus != nullptr ? kSharedCacheLife : kCacheLife;

@@ -23,11 +23,18 @@ Error unauthenticated(std::string id, std::string message) {
 
 const data::Permissions& Identity::permissions() const { return *rights; }
 
-void Access::Impl::forget() {
+void Access::Impl::forget(const Concerned& whom) {
   std::unique_lock lock(mutex);
   ++version;
-  identities.clear();
-  roles.clear();
+  if (whom.everybody) {
+    identities.clear();
+    roles.clear();
+    return;
+  }
+  std::erase_if(identities, [&](const auto& entry) {
+    const auto user = entry.second.identity->caller.user_id;
+    return user && std::ranges::find(whom.users, *user) != whom.users.end();
+  });
 }
 
 Task<Result<TokenPolicy>> Access::Impl::token_policy(const Context& ctx) {

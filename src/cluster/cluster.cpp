@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cluster/bus_impl.h"
 #include "cluster/idempotency_store.h"
+#include "cluster/interests_impl.h"
 #include "cluster/jobs_internal.h"
 #include "cluster/locks_impl.h"
 #include "cluster/membership.h"
@@ -32,6 +33,7 @@ class ClusterImpl final : public Cluster {
 
   Lease& lease() override { return *member_; }
   Bus& bus() override { return *bus_; }
+  Interests& interests() override { return *interests_; }
   Locks& locks() override { return *locks_; }
   Jobs& jobs() override { return *jobs_; }
   Schedules& schedules() override { return jobs_->schedules(); }
@@ -72,6 +74,7 @@ class ClusterImpl final : public Cluster {
   std::unique_ptr<Core> core_;
   std::shared_ptr<Membership> member_;
   std::shared_ptr<BusImpl> bus_;
+  std::shared_ptr<InterestsImpl> interests_;
   std::shared_ptr<LocksImpl> locks_;
   std::shared_ptr<WorkerIds> workers_;
   std::unique_ptr<Idempotency> idempotency_;
@@ -88,6 +91,8 @@ Task<Status> ClusterImpl::join(const Context& ctx) {
   }
   member_ = std::make_shared<Membership>(*core_);
   bus_ = std::make_shared<BusImpl>(*core_, *member_);
+  interests_ = std::make_shared<InterestsImpl>(*core_, *bus_);
+  interests_->listen();
   locks_ = std::make_shared<LocksImpl>(*core_, *member_);
   workers_ = std::make_shared<WorkerIds>(*core_, *member_);
   idempotency_ = make_idempotency(db_, options_.tables, member_.get(), options_.seal_key);
@@ -98,6 +103,7 @@ Task<Status> ClusterImpl::join(const Context& ctx) {
     co_return Status{};
   }
   CO_TRY(const int64_t position, co_await bus_->begin(ctx));
+  CO_TRY_STATUS(co_await interests_->load(ctx));
   CO_TRY_STATUS(co_await member_->join(ctx, position));
   CO_TRY_STATUS(co_await workers_->begin(ctx));
   member_->bus_position = [this] { return bus_->position(); };

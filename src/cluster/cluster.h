@@ -22,6 +22,7 @@
 #include "base/result.h"
 #include "cluster/bus.h"
 #include "cluster/idempotency.h"
+#include "cluster/interests.h"
 #include "cluster/jobs.h"
 #include "cluster/lease.h"
 #include "cluster/locks.h"
@@ -78,6 +79,7 @@ class Cluster {
 
   virtual Lease& lease() = 0;
   virtual Bus& bus() = 0;
+  virtual Interests& interests() = 0;
   virtual Locks& locks() = 0;
   virtual Jobs& jobs() = 0;
   virtual Schedules& schedules() = 0;

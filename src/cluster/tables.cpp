@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cluster/build.h"
 #include "cluster/idempotency_store.h"
+#include "cluster/interests_impl.h"
 #include "cluster/jobs_internal.h"
 
 namespace halcyon::cluster {
@@ -102,6 +103,7 @@ std::vector<sql::TableSpec> Tables::specs() const {
   std::vector<sql::TableSpec> all = core_tables(settings_);
   for (auto& spec : idempotency_tables(settings_)) all.push_back(std::move(spec));
   for (auto& spec : job_tables(settings_)) all.push_back(std::move(spec));
+  for (auto& spec : interest_tables(settings_)) all.push_back(std::move(spec));
   return all;
 }
 

@@ -93,12 +93,15 @@ struct Answer {
 struct Change {
   enum class Kind { kCreate, kUpdate, kDestroy } kind;
   const schema::Collection* collection;
-  json::Value key;      // filterTargetKey value
-  json::Object record;  // create/update: values written; destroy: the row
+  json::Value key;           // filterTargetKey value
+  json::Object record;       // create/update: values written; destroy: the row
+  json::Object before = {};  // update: the row before, where a listener wants it
 };
 class ChangeListener {
  public:
   virtual ~ChangeListener() = default;
+  // Change::before costs a copy of the row, so it is made only for who uses it.
+  virtual bool wants_before(const schema::Collection&) const { return false; }
   virtual Task<Status> in_transaction(const Call& call, sql::Transaction& tx,
                                       const Change& change) = 0;
   // Once for all changes of a write, after in_transaction was called for each.

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
@@ -23,14 +24,13 @@ struct State : std::enable_shared_from_this<State> {
 
   beast::websocket::stream<Socket> stream;
   const WebSocketOptions options;
-  std::deque<std::string> queue;  // front: being written
-  size_t queued = 0;
+  std::deque<std::string> queue;                           // front: being written
+  std::atomic<size_t> queued{0};                           // in `queue`, and on its way there
   bool closing = false;                                    // takes no more messages
   std::optional<beast::websocket::close_reason> farewell;  // to be sent when the queue is empty
 
   void push(std::string text) {
     if (closing) return;
-    queued += text.size();
     queue.push_back(std::move(text));
     if (queued > options.max_queued) {
       // It reads too slowly to be told so; what it has not taken goes with it.
@@ -107,8 +107,10 @@ class WebSocketImpl final : public WebSocket {
     co_return beast::buffers_to_string(buffer.data());
   }
   void send(std::string text) override {
+    state_->queued += text.size();
     io_.post([state = state_, text = std::move(text)]() mutable { state->push(std::move(text)); });
   }
+  size_t queued() const override { return state_->queued; }
   void close(int code, std::string reason) override {
     io_.post([state = state_, code, reason = std::move(reason)] {
       state->shut(static_cast<std::uint16_t>(code), reason);

@@ -28,6 +28,8 @@ class WebSocket {
   virtual Task<Result<std::string>> read() = 0;
   // Queues a text message. A peer that does not read is closed when 4 MiB wait for it.
   virtual void send(std::string text) = 0;
+  // Bytes handed to send() that the connection has not taken yet. From any thread.
+  virtual size_t queued() const = 0;
   virtual void close(int code, std::string reason) = 0;
 };
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "cluster/cluster.h"
 #include "data/read/count_cache.h"
+#include "features/realtime/realtime.h"
 #include "features/settings/settings.h"
 #include "net/server.h"
 #include "runtime/blocking_pool.h"
@@ -114,6 +115,7 @@ struct App::Impl {
   std::unique_ptr<access::Access> access;
   std::unique_ptr<sql::Migrations> migrations;
   std::unique_ptr<Housekeeping> housekeeping;
+  std::unique_ptr<features::realtime::Realtime> realtime;
   std::unique_ptr<api::Dispatcher> dispatcher;
   std::unique_ptr<HttpRoot> root;
   std::unique_ptr<net::Server> http, admin;
@@ -195,6 +197,7 @@ struct App::Impl {
     make_parts();
     tell_others();
     cluster->on_return([this](const Context& ctx) { return migrations->may_return(ctx); });
+    make_realtime();
     health.add_check([this] { return migrations->fit().reason; });
 
     Context ctx;
@@ -207,6 +210,7 @@ struct App::Impl {
                       [this] { return health.ready(); }, &cluster->idempotency(), &cluster->lease(),
                       &cluster->bus(), cluster.get(), replicas.get()});
     root = std::make_unique<HttpRoot>(*dispatcher, health, metrics, root_options(config));
+    root->serve_sockets(config.get("WS_PATH"), *realtime);
     return {};
   }
 
@@ -334,9 +338,19 @@ struct App::Impl {
     return ended->get_future();
   }
 
+  // After the others: what they keep is dropped before sockets are looked at again.
+  void make_realtime() {
+    features::realtime::Parts parts{
+        *db, *catalog, *access, cluster->bus(), cluster->interests(), io.thread(io.size() - 1)};
+    parts.metrics = purpose == Purpose::kServe ? &metrics : nullptr;
+    realtime = std::make_unique<features::realtime::Realtime>(parts);
+    writer.listeners.push_back(&realtime->listener());
+  }
+
   void leave_cluster() {
     if (migrations) runtime::run(io.thread(0), migrations->stop_watching());
     if (!cluster) return;
+    if (realtime) runtime::run(io.thread(io.size() - 1), realtime->stop());
     Context ctx;
     ctx.deadline = runtime::Clock::now() + (hurry ? kHurriedLeaveTime : kLeaveTime);
     runtime::run(io.thread(0), cluster->leave(ctx));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "net/websocket.h"
 
 namespace halcyon::server {
 namespace {
@@ -61,6 +62,25 @@ void HttpRoot::watch(const net::Server& server) {
           [](const Stats& s) { return s.turned_away; });
 }
 
+void HttpRoot::serve_sockets(std::string path, features::realtime::Realtime& realtime) {
+  socket_path_ = std::move(path);
+  realtime_ = &realtime;
+}
+
+net::Response HttpRoot::open_socket(const net::Request& request) {
+  if (!net::is_websocket_upgrade(request)) {
+    net::Response response = plain_text(426, "Here WebSockets are spoken.\n");
+    response.headers.set("Upgrade", "websocket");
+    return response;
+  }
+  net::Response response;
+  response.status = 101;
+  response.websocket = [realtime = realtime_](std::unique_ptr<net::WebSocket> socket) {
+    return realtime->serve(std::move(socket));
+  };
+  return response;
+}
+
 HttpRoot::Kind HttpRoot::kind_of(const net::Request& request) const {
   if (api_.is_api_path(request.path)) {
     if (request.path.ends_with("/__health_check")) return Kind::kHealth;
@@ -71,6 +91,7 @@ HttpRoot::Kind HttpRoot::kind_of(const net::Request& request) const {
 
 Task<net::Response> HttpRoot::route(net::Request& request, Kind kind) {
   if (api_.is_api_path(request.path)) co_return co_await api_.handle(request);
+  if (realtime_ != nullptr && request.path == socket_path_) co_return open_socket(request);
   if (kind == Kind::kHealth) co_return health_.answer(request.path);
   if (std::ranges::find(never_a_page_, request.path) != never_a_page_.end())
     co_return nothing_here();

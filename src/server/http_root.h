@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "api/dispatcher.h"
+#include "features/realtime/realtime.h"
 #include "net/server.h"
 #include "net/trusted_proxies.h"
 #include "runtime/metrics.h"
@@ -34,6 +35,8 @@ class HttpRoot {
  public:
   HttpRoot(api::Dispatcher& api, const Health& health, runtime::Metrics& metrics,
            HttpRootOptions options);
+  // What is spoken on WebSockets at `path`.
+  void serve_sockets(std::string path, features::realtime::Realtime& realtime);
   Task<net::Response> handle(net::Request& request);
   void watch(const net::Server& server);  // its figures become metrics
 
@@ -49,7 +52,11 @@ class HttpRoot {
   Kind kind_of(const net::Request& request) const;
   Task<net::Response> route(net::Request& request, Kind kind);
 
+  net::Response open_socket(const net::Request& request);
+
   api::Dispatcher& api_;
+  features::realtime::Realtime* realtime_ = nullptr;
+  std::string socket_path_;
   const Health& health_;
   runtime::Metrics& metrics_;
   const net::TrustedProxies proxies_;

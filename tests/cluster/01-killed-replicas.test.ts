@@ -9,7 +9,7 @@ for (const Server of [Postgres, MariaDb]) {
     const database = await Server.start(run.scope);
     const { replicas, load } = await startSystem(run, database);
     await load.start({ clients: 24, think: 10 });
-    const end = performance.now() + (long ? 60_000 : 12_000);
+    const end = performance.now() + (long ? 60_000 : 8_000);
     const ready: number[] = [];
     while (performance.now() < end) {
       await pause(run.random.between(600, 1_000));

@@ -60,8 +60,8 @@ Task<Result<std::string>> run_mark(const Context& ctx, sql::Database& db) {
 struct CountCache::Impl {
   struct Entry {
     Total total;
-    Clock::time_point expires;                               // without a mark
-    uint64_t alone = 0;                                      // when the count began
+    Clock::time_point expires;  // views may depend on the time, or on what others have
+    uint64_t alone = 0;         // when the count began
     std::vector<std::pair<std::string, uint64_t>> versions;  // of its collections, at that time
   };
 
@@ -104,9 +104,8 @@ struct CountCache::Impl {
     const uint64_t now_alone = alone();
     const std::scoped_lock lock(mutex);
     const auto it = entries.find(key);
-    if (it == entries.end()) return std::nullopt;
-    const bool fresh = Clock::now() < it->second.expires;
-    if (fresh && is_current(it->second, now_alone)) return it->second.total.number;
+    if (it == entries.end() || it->second.expires <= Clock::now()) return std::nullopt;
+    if (is_current(it->second, now_alone)) return it->second.total.number;
     mark = it->second.total.mark;
     return std::nullopt;
   }

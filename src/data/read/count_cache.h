@@ -7,9 +7,9 @@
 // - While this process is the only member of the cluster (Options::alone), a total counts for `ttl`
 //   unless a write of this process touched one of its collections: writers call touched() for each
 //   collection changed, after COMMIT and before they answer.
-// - Where the database can tell what a statement saw (Dialect::snapshot_mark), a kept total is used
-//   when a mark read after the request came is the same as the count's: nothing was committed
-//   since.
+// - Where the database can tell what a statement saw (Dialect::snapshot_mark), a total counts for
+//   `ttl` while a mark read after the request came is the same as the count's: nothing was
+//   committed between.
 // - Else requests that ask while a count is under way share the next one (runtime/coalesce.h).
 // On a read replica (sql/replicas.h) only the last one is used, for each replica apart: it may lag
 // behind a write that this process knows of.

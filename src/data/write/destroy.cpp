@@ -200,11 +200,13 @@ class Destroyer {
       Change change{edge.is_through ? Change::Kind::kDestroy : Change::Kind::kUpdate,
                     edge.child,
                     key_json(*edge.child, row),
+                    {},
                     {}};
       if (edge.is_through) {
         change.record = row_json(*edge.child, row);
       } else {
         change.record[edge.foreign_key->name] = nullptr;
+        if (session_.wants_before(*edge.child)) change.before = row_json(*edge.child, row);
       }
       CO_TRY_STATUS(co_await session_.changed(std::move(change)));
     }

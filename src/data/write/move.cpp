@@ -117,9 +117,11 @@ Task<Status> write_place(Session& session, const Move& move, const Row& row, int
   CO_TRY(sql::Expr where, match_rows(*move.collection, one));
   CO_TRY_STATUS(co_await update_rows(session, *move.collection, set, std::move(where)));
   if (!session.has_listeners()) co_return Status{};
+  json::Object before;
+  if (session.wants_before(*move.collection)) before = row_json(*move.collection, row);
   co_return co_await session.changed({Change::Kind::kUpdate, move.collection,
                                       key_json(*move.collection, row),
-                                      row_json(*move.collection, set)});
+                                      row_json(*move.collection, set), std::move(before)});
 }
 
 Task<Result<Row>> change_scope(Session& session, const Move& move, Row row,

@@ -46,6 +46,12 @@ Session::Session(const Call& outer, sql::Transaction& tx, const Listeners& liste
   call.tx = &tx;
 }
 
+bool Session::wants_before(const schema::Collection& collection) const {
+  return std::ranges::any_of(listeners_, [&](const ChangeListener* listener) {
+    return listener->wants_before(collection);
+  });
+}
+
 Task<Status> Session::changed(Change change) {
   changes_.push_back(std::move(change));
   co_return Status{};

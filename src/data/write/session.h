@@ -44,6 +44,7 @@ class Session {
   const schema::Collection* collection(std::string_view name) const { return model().find(name); }
 
   bool has_listeners() const { return !listeners_.empty(); }
+  bool wants_before(const schema::Collection& collection) const;
   // Notes one change for the listeners. Call only when has_listeners().
   Task<Status> changed(Change change);
   // Tells the listeners what was noted, once the whole write with its associations is done.

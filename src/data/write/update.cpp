@@ -72,12 +72,14 @@ class Saver {
     }
     Row after = previous;
     for (const auto& [name, value] : change) after.insert_or_assign(name, value);
+    json::Object before;
+    if (session_.wants_before(collection_)) before = row_json(collection_, previous);
     Group& group = groups_[change_text(collection_, change)];
     if (group.rows.empty()) group.change = change;
     group.rows.push_back(std::move(previous));
     if (moves || looks_at_others()) CO_TRY_STATUS(co_await flush());
     if (moves) CO_TRY_STATUS(co_await tree_moved(session_, collection_, after));
-    CO_TRY_STATUS(co_await tell(after, change));
+    CO_TRY_STATUS(co_await tell(after, change, std::move(before)));
     co_return after;
   }
 
@@ -104,11 +106,11 @@ class Saver {
     co_return Status{};
   }
 
-  Task<Status> tell(const Row& after, const Row& change) {
+  Task<Status> tell(const Row& after, const Row& change, json::Object before) {
     if (!session_.has_listeners()) co_return Status{};
     co_return co_await session_.changed({Change::Kind::kUpdate, &collection_,
                                          key_json(collection_, after),
-                                         row_json(collection_, change)});
+                                         row_json(collection_, change), std::move(before)});
   }
 
   Session& session_;
