@@ -1,5 +1,6 @@
 // What the images hold and allow.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { docker, inspect, prepareDocker, stopDocker, version } from './lib/docker.ts';
 
@@ -33,7 +34,7 @@ describe('the images', () => {
   it('knows time zones and certificate authorities, and says what is in it', async () => {
     const id = (await docker('create', halcyon)).trim();
     try {
-      const files = await docker('export', id, '-o', '/dev/stdout').catch(() => '');
+      const files = execFileSync('sh', ['-c', 'docker export "$1" | tar -t', 'sh', id], { maxBuffer: 1 << 26 }).toString();
       for (const path of ['usr/share/zoneinfo/Asia/Shanghai', 'etc/ssl/certs/ca-certificates.crt', 'var/lib/dpkg/status.d/libssl3', 'caching_sha2_password.so']) {
         assert.ok(files.includes(path), path);
       }

@@ -5,7 +5,7 @@
 //   await stack.up();
 //
 // Where no registry is reachable the base image is made with debootstrap. HALCYON_BINARY names a program that is
-// put into the image instead of being compiled there; DEPLOY_COMPILE=1 compiles.
+// put into the image instead of being compiled there; DEPLOY_COMPILE=1 compiles; DEPLOY_KEEP=1 takes the images that are there.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -62,6 +62,7 @@ function run(program: string, args: string[], environment: Record<string, string
 
 export async function prepareDocker(): Promise<void> {
   await startDocker();
+  if (process.env.DEPLOY_KEEP === '1') return;
   if (!(await has(base))) run('deploy/docker/base', [base]);
   const how = process.env.DEPLOY_COMPILE === '1' ? [] : ['--prebuilt', process.env.HALCYON_BINARY ?? join(root, 'build/release/halcyon')];
   const log = openSync(join(root, 'build/deploy-images.log'), 'w');
