@@ -150,8 +150,20 @@ Task<Status> Access::sign_out(const Context& ctx, const Identity& who, sql::Tran
   co_return Status{};  // told by the listener of changed records
 }
 
-Task<Result<json::Value>> Access::check(const Context&, const Identity& who) {
-  co_return json::Value(who.caller.user);
+Task<Result<json::Value>> Access::check(const Context& ctx, const Identity& who) {
+  json::Object user = who.caller.user;
+  // The roles one may switch to: clients cannot ask for them without rights on roles.
+  const data::Call all = impl_->store.call(ctx);
+  data::Target target;
+  target.collection = all.model->find("roles");
+  data::Params params;
+  params.filter = json::Object{{"users.id", who.caller.user_id.value_or(0)}};
+  params.fields = {"name", "title"};
+  params.sort = {"sort"};
+  params.paginate = false;
+  CO_TRY(data::Answer roles, co_await data::list(all, target, std::move(params)));
+  CO_TRY(user["roles"], json::parse(roles.data));
+  co_return json::Value(std::move(user));
 }
 
 Task<Result<json::Value>> Access::change_password(const Context& ctx, const Identity& who,

@@ -35,6 +35,7 @@ const std::vector<Snippet>& registered() {
       {"pm.data-source-manager.collection-view", {"dbViews:*"}},
       {"pm.data-source-manager.collection-sql", {"sqlCollection:*"}},
       {"ui.desktopRoutes", {"desktopRoutes:*"}},
+      {"ui.pages", {"pages:*"}},
       {"ui.flowModels", {"flowModels:*"}},
       {"ui.uiSchemas", {"uiSchemas:*"}},
   };

@@ -142,6 +142,7 @@ Dispatcher::Dispatcher(Services services) : services_(std::move(services)) {
   add_collection_actions(table_, services_);
   add_auth_actions(table_, services_);
   add_system_actions(table_, services_);
+  add_page_actions(table_, services_);
   if (services_.cluster != nullptr) add_cluster_actions(table_, services_);
   add_openapi_actions(table_, services_);
 }

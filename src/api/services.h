@@ -55,6 +55,7 @@ void add_record_actions(ActionTable& table, const Services& services);
 void add_collection_actions(ActionTable& table, const Services& services);
 void add_auth_actions(ActionTable& table, const Services& services);
 void add_system_actions(ActionTable& table, const Services& services);
+void add_page_actions(ActionTable& table, const Services& services);
 void add_cluster_actions(ActionTable& table, const Services& services);
 void add_openapi_actions(ActionTable& table, const Services& services);
 

@@ -25,6 +25,7 @@ constexpr Feature kFeatures[] = {
     {"api-keys", "API keys"},
     {"api-doc", "OpenAPI document"},
     {"system-settings", "System settings"},
+    {"pages", "Menu and pages"},
 };
 
 Task<Result<Reply>> get_info(const Services& services, Call& call) {

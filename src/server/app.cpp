@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "cluster/cluster.h"
 #include "data/read/count_cache.h"
+#include "features/pages/pages.h"
 #include "features/realtime/realtime.h"
 #include "features/settings/settings.h"
 #include "net/server.h"
@@ -150,6 +151,7 @@ struct App::Impl {
   void make_parts() {
     std::vector<json::Object> builtin = access::Access::builtin_collections();
     for (auto& item : features::settings::builtin_collections()) builtin.push_back(std::move(item));
+    features::pages::add_collections(builtin);
     catalog = std::make_unique<schema::Catalog>(*db, schema_settings(config), std::move(builtin),
                                                 schema_version());
     access = std::make_unique<access::Access>(*db, *catalog, writer, hashing,

@@ -10,7 +10,7 @@ namespace halcyon::server {
 
 namespace {
 
-constexpr int kSchemaVersion = 4;
+constexpr int kSchemaVersion = 5;
 
 using sql::Migration;
 using sql::MigrationStep;
@@ -127,6 +127,8 @@ std::vector<Migration> migrations(const MigrationParts& parts) {
        [catalog](MigrationStep& step) { return one_scope_of_each_key(step, catalog->snapshot()); }},
       {4, "drop the index of fields by collection", Phase::kContract,
        [catalog](MigrationStep& step) { return drop_index_of_fields(step, catalog->snapshot()); }},
+      {5, "menu and pages", Phase::kExpand,
+       [](MigrationStep&) -> Task<Status> { co_return Status{}; }},
   };
   std::erase_if(list, [](const Migration& m) { return m.number > schema_version_limit(); });
   return list;
