@@ -65,8 +65,7 @@ struct Access::Impl : data::ChangeListener {
   void forget(const Concerned& whom = Concerned::all());
   // Something changed that identities or rights rest on: tells the members, and drops the caches,
   // when `tx` commits.
-  Task<Status> changed(const Context& ctx, sql::Transaction* tx,
-                       Concerned whom = Concerned::all());
+  Task<Status> changed(const Context& ctx, sql::Transaction* tx, Concerned whom = Concerned::all());
   // What a change of a record concerns; nobody: `users` is empty.
   Task<Result<Concerned>> concerned(const data::Call& call, sql::Transaction& tx,
                                     const data::Change& change);

@@ -67,7 +67,8 @@ void compress(const Request& request, Response& response) {
       response.body.size() > kGzipTo || response.headers.has("Content-Encoding") ||
       !is_compressible_type(response.headers.get("Content-Type")))
     return;
-  response.headers.add("Vary", "Accept-Encoding");
+  if (response.headers.get("Vary").find("Accept-Encoding") == std::string_view::npos)
+    response.headers.add("Vary", "Accept-Encoding");
   std::string small;
   if (!accepts_encoding(request.headers.get("Accept-Encoding"), "gzip") ||
       !gzip(response.body, small))

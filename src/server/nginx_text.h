@@ -100,6 +100,7 @@ inline constexpr std::string_view kNginxPageMap = R"conf(
 # Where the web client's own addresses lead: pages that a browser asks for by name, not files.
 map "$request_method $uri $http_accept" $halcyon_page {
     default                                      /.none;
+    "~^(?:GET|HEAD) / "                           /index.html;
     "~^(?:GET|HEAD) .*/[^/.]* [^/]*\btext/html\b" /index.html;
 }
 )conf";

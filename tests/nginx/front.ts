@@ -87,7 +87,8 @@ export class Front {
   async askTogether(paths: string[], headers: Record<string, string> = {}): Promise<Answer[]> {
     const session = http2.connect(`https://127.0.0.1:${this.port}`, { rejectUnauthorized: false });
     try {
-      return await Promise.all(
+      const broken = new Promise<never>((_, reject) => session.once('error', reject));
+      const answers = Promise.all(
         paths.map(
           (path) =>
             new Promise<Answer>((resolve, reject) => {
@@ -101,11 +102,11 @@ export class Front {
                 resolve({ status: Number(answered[':status']), headers: answered as Answer['headers'], body, text: body.toString() });
               });
               stream.once('error', reject);
-              session.once('error', reject);
               stream.end();
             }),
         ),
       );
+      return await Promise.race([answers, broken]);
     } finally {
       session.close();
     }

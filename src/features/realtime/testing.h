@@ -237,8 +237,8 @@ class RealtimeTest : public access::testing::AccessTest {
     n->catalog->on_change([&bus](const Context& ctx, sql::Transaction& tx, const schema::Snapshot&,
                                  const schema::Snapshot& after) -> Task<Status> {
       json::Object payload{{"generation", after.generation}};
-      co_return co_await bus.publish(ctx, tx, "model",
-                                     std::move(payload), cluster::Delivery::kConfirmed);
+      co_return co_await bus.publish(ctx, tx, "model", std::move(payload),
+                                     cluster::Delivery::kConfirmed);
     });
     bus.subscribe("model", [c = n->catalog.get()](const cluster::Message&) -> Task<Status> {
       Context ctx;

@@ -156,7 +156,7 @@ export async function signIn(url: string, account = 'nocobase', password = 'admi
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'X-Authenticator': 'basic' },
     body: JSON.stringify({ account, password }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(30_000),
   });
   if (answer.status !== 200) throw new Error(`sign-in: ${answer.status} ${await answer.text()}`);
   return ((await answer.json()) as any).data.token;

@@ -102,7 +102,7 @@ export class Managed {
     this.signal('SIGSTOP');
     const tasks = `/proc/${this.pid}/task`;
     const stopped = (task: string) => /\) [TtZX] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8'));
-    await until(`${this.name} is suspended`, 10_000, () => readdirSync(tasks).every(stopped), 2);
+    await until(`${this.name} is suspended`, 30_000, () => readdirSync(tasks).every(stopped), 2);
   }
   resume(): void {
     this.signal('SIGCONT');
