@@ -70,7 +70,7 @@ describe('the process', () => {
   it('tells by `halcyon health` how it is, on the admin port where there is one', async () => {
     const server = await Server.start('sqlite');
     const port = new URL(server.url).port;
-    const ask = (settings: Record<string, string>, ...words: string[]) => run(['health', ...words], settings, server.folder);
+    const ask = (settings: Record<string, string>, ...words: string[]) => run(['health', ...words], settings, tmpdir());
     assert.deepEqual(ask({ APP_PORT: port }), { code: 0, output: 'ok\n' });
     assert.equal(ask({ APP_PORT: port, APP_HOST: '127.0.0.1' }, 'live').code, 0);
     assert.equal(ask({ APP_PORT: port }, 'startup').code, 0);
