@@ -13,7 +13,7 @@ import { freePort, until } from './wait.ts';
 
 const documented = documentedMetrics('metrics.md');
 // Shown once there are jobs of some topic; src/cluster/jobs_test.cpp looks at them.
-const ofJobs = ['halcyon_job_seconds', 'halcyon_jobs', 'halcyon_jobs_done_total', 'halcyon_jobs_oldest_seconds'];
+const ofJobs = ['halcyon_job_seconds', 'halcyon_jobs', 'halcyon_job_attempts_total', 'halcyon_jobs_oldest_seconds'];
 const ofStandbys = ['halcyon_db_replication_lag_bytes', 'halcyon_db_replication_lag_seconds'];
 const ofSupervisors = [...documented.keys()].filter((name) => name.startsWith('halcyon_supervisor_'));
 

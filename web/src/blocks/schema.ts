@@ -1,18 +1,7 @@
 // The JSON of a page, as docs/pages.md describes it. Popups are pages inside of actions, to any depth.
 import type { Row } from '../api/client';
 
-export type ActionType =
-  | 'create'
-  | 'view'
-  | 'update'
-  | 'destroy'
-  | 'duplicate'
-  | 'bulkUpdate'
-  | 'export'
-  | 'import'
-  | 'filter'
-  | 'link'
-  | 'refresh';
+export type ActionType = 'create' | 'view' | 'update' | 'destroy' | 'duplicate' | 'filter' | 'link' | 'refresh';
 
 export interface Action {
   type: ActionType;

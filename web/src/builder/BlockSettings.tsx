@@ -11,19 +11,7 @@ import { FieldList } from './FieldList';
 import { RuleList } from './RuleList';
 
 const offered: Partial<Record<Block['type'], ActionType[]>> = {
-  table: [
-    'filter',
-    'refresh',
-    'create',
-    'view',
-    'update',
-    'duplicate',
-    'destroy',
-    'export',
-    'import',
-    'bulkUpdate',
-    'link',
-  ],
+  table: ['filter', 'refresh', 'create', 'view', 'update', 'duplicate', 'destroy', 'link'],
   list: ['filter', 'refresh', 'create', 'view', 'update', 'destroy', 'link'],
   kanban: ['create', 'view', 'filter', 'refresh'],
   calendar: ['create', 'view'],
@@ -37,9 +25,6 @@ const actionTitles: Record<ActionType, string> = {
   update: 'Edit',
   duplicate: 'Duplicate',
   destroy: 'Delete',
-  bulkUpdate: 'Change several',
-  export: 'Export',
-  import: 'Import',
   link: 'Link',
 };
 
@@ -168,20 +153,7 @@ function Special({
         </>
       );
     case 'kanban':
-      return (
-        <>
-          {choice(t('Columns by'), 'group', fields('select', 'toOne'))}
-          {collection?.fields.some((field) => field.type === 'sort') &&
-            choice(
-              t('Order within a column'),
-              'sortField',
-              (collection?.fields ?? [])
-                .filter((field) => field.type === 'sort')
-                .map((field) => ({ value: field.name, label: fieldTitle(field) })),
-              true,
-            )}
-        </>
-      );
+      return <>{choice(t('Columns by'), 'group', fields('select', 'toOne'))}</>;
     case 'calendar':
       return (
         <>

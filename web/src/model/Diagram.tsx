@@ -9,10 +9,11 @@ import {
   type NodeProps,
   Position,
   ReactFlow,
+  useNodesState,
 } from '@xyflow/react';
 import '@xyflow/react/dist/style.css';
 import { Form, Input, Modal, Radio } from 'antd';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router-dom';
 import { api, storage } from '../api/client';
@@ -110,19 +111,20 @@ function NewRelation({ from, to, close }: { from: Collection; to: Collection; cl
 export default function Diagram({ collections }: { collections: Collection[] }) {
   const { t } = useTranslation();
   const dark = useDark();
-  const [places, setPlaces] = useState<Places>(() => JSON.parse(storage.get('diagram') || '{}'));
   const [relation, setRelation] = useState<{ from: Collection; to: Collection }>();
   const columns = Math.max(1, Math.ceil(Math.sqrt(collections.length)));
-  const nodes = useMemo<Node[]>(
-    () =>
+  const [nodes, setNodes, apply] = useNodesState<Node>([]);
+  useEffect(() => {
+    const places: Places = JSON.parse(storage.get('diagram') || '{}');
+    setNodes(
       collections.map((collection, index) => ({
         id: collection.name,
         type: 'table',
         data: { collection },
         position: places[collection.name] ?? { x: (index % columns) * 330, y: Math.floor(index / columns) * 340 },
       })),
-    [collections, places, columns],
-  );
+    );
+  }, [collections, columns, setNodes]);
   const edges = useMemo<Edge[]>(() => {
     const list: Edge[] = [];
     const seen = new Set<string>();
@@ -171,13 +173,11 @@ export default function Diagram({ collections }: { collections: Collection[] }) 
         fitView
         fitViewOptions={{ maxZoom: 1 }}
         onConnect={connect}
-        onNodesChange={(changed) => {
-          setPlaces((now) => {
-            const next = { ...now };
-            for (const one of changed) if (one.type === 'position' && one.position) next[one.id] = one.position;
-            storage.set('diagram', JSON.stringify(next));
-            return next;
-          });
+        onNodesChange={apply}
+        onNodeDragStop={(_, __, moved) => {
+          const places: Places = JSON.parse(storage.get('diagram') || '{}');
+          for (const node of moved) places[node.id] = node.position;
+          storage.set('diagram', JSON.stringify(places));
         }}
         aria-label={t('Diagram')}
       >
