@@ -15,6 +15,7 @@ const documented = documentedMetrics('metrics.md');
 // Shown once there are jobs of some topic; src/cluster/jobs_test.cpp looks at them.
 const ofJobs = ['halcyon_job_seconds', 'halcyon_jobs', 'halcyon_job_attempts_total', 'halcyon_jobs_oldest_seconds'];
 const ofStandbys = ['halcyon_db_replication_lag_bytes', 'halcyon_db_replication_lag_seconds'];
+const ofReplicas = [...documented.keys()].filter((name) => name.startsWith('halcyon_replica_')); // with DB_READ_HOSTS
 const ofSupervisors = [...documented.keys()].filter((name) => name.startsWith('halcyon_supervisor_'));
 
 async function figures(admin: number): Promise<Map<string, Family>> {
@@ -60,7 +61,7 @@ describe('metrics', () => {
       assert.equal((await fetch(`${server.url}/api/nothing:here`)).status, 404);
       for (const path of ['/healthz/ready', '/api/__health_check', '/no/page/of/ours']) await fetch(server.url + path);
       const shown = await figures(admin);
-      checkDocumented(shown, [...ofSupervisors, ...ofStandbys]);
+      checkDocumented(shown, [...ofSupervisors, ...ofStandbys, ...ofReplicas]);
       const requests = (kind: string, status: string) => value(shown, 'halcyon_http_requests_total', { kind, status });
       assert.equal(requests('write', '2xx'), 1); // auth:signIn
       assert.equal(requests('read', '2xx'), 1);
@@ -92,7 +93,7 @@ describe('metrics', () => {
     const server = await Server.start('sqlite', { ADMIN_PORT: String(admin), CLUSTER_MODE: '2' });
     await until('both are ready', 10_000, () => server.log('worker ready').length === 2);
     const shown = await figures(admin);
-    checkDocumented(shown, ofStandbys);
+    checkDocumented(shown, [...ofStandbys, ...ofReplicas]);
     const workers = (name: string) => shown.get(name)!.samples.map((sample) => sample.labels.worker ?? 'supervisor').sort();
     assert.deepEqual(workers('halcyon_ready'), ['1', '2']);
     assert.deepEqual(workers('process_threads'), ['1', '2', 'supervisor']);
