@@ -3,26 +3,19 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Builds } from './builds.ts';
 import { measureJobs } from './jobs.ts';
 import { isKey, pgbench, requestOf, writePgbench, wrk, wrkScript, type PgbenchScript } from './load.ts';
 import { readOptions, UsageError, type Options } from './options.ts';
 import { Postgres, type Statement } from './postgres.ts';
 import { cpuSeconds, residentMegabytes, sleep } from './process.ts';
-import { print, type Machine, type Row } from './report.ts';
+import { print, printComparison, type Machine, type Row } from './report.ts';
 import { scenarios, type Scenario } from './scenarios.ts';
-import { load, Server } from './server.ts';
+import { load, Server, tidy } from './server.ts';
+import { CleanUp, median, progress } from './shared.ts';
 
 const kStarts = 5; // starts whose median is reported
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-
-const progress = (text: string) => process.stderr.write(`${text}\n`);
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
 
 interface Prepared {
   scenario: Scenario;
@@ -32,17 +25,6 @@ interface Prepared {
 }
 
 const isCount = ({ sql }: Statement) => /\bcount\s*\(/i.test(sql);
-
-// What may happen to be running: started processes and folders, undone in the opposite order.
-class CleanUp {
-  private steps: (() => Promise<void> | void)[] = [];
-  add(step: () => Promise<void> | void) {
-    this.steps.push(step);
-  }
-  async run() {
-    for (let step = this.steps.pop(); step; step = this.steps.pop()) await step();
-  }
-}
 
 class Bench {
   private server!: Server;
@@ -131,14 +113,6 @@ class Bench {
     await this.server.call('GET', 'customers:get?filterByTk=1');
   }
 
-  // Rows that creating left behind would make each later count dearer.
-  private async tidy(): Promise<void> {
-    await this.postgres.sql(
-      `DELETE FROM orders WHERE id > ${this.options.orders}; VACUUM ANALYZE orders;
-       DELETE FROM halcyon_requests; VACUUM ANALYZE halcyon_requests; CHECKPOINT;`,
-    );
-  }
-
   private async measure(prepared: Prepared, connections: number): Promise<Row> {
     const { scenario, lua, full, part } = prepared;
     const { seconds, rounds } = this.options;
@@ -151,7 +125,7 @@ class Bench {
     const note = (name: string, value: number) => (samples[name] ??= []).push(value);
     let errors = 0;
     for (let round = 0; round < rounds; ++round) {
-      if (scenario.creates) await this.tidy();
+      if (scenario.creates) await tidy(postgres, this.options.orders);
       const before = { server: cpuSeconds(server.pid), database: cpuSeconds(postgres.pid) };
       const http = await wrk(server.origin, lua, connections, seconds);
       const after = { server: cpuSeconds(server.pid), database: cpuSeconds(postgres.pid) };
@@ -161,13 +135,13 @@ class Bench {
       note('p99', http.p99);
       note('serverMs', ((after.server - before.server) * 1000) / http.requests);
       note('databaseMs', ((after.database - before.database) * 1000) / http.requests);
-      if (scenario.creates) await this.tidy();
+      if (scenario.creates) await tidy(postgres, this.options.orders);
       const start = cpuSeconds(postgres.pid);
       const sql = await pgbench(postgres.environment, full, connections, seconds);
       note('pgbench', sql.perSecond);
       note('pgbenchMs', ((cpuSeconds(postgres.pid) - start) * 1000) / sql.transactions);
       if (part) {
-        if (scenario.creates) await this.tidy();
+        if (scenario.creates) await tidy(postgres, this.options.orders);
         const began = cpuSeconds(postgres.pid);
         const less = await pgbench(postgres.environment, part, connections, seconds);
         note('pgbenchPart', less.perSecond);
@@ -192,12 +166,12 @@ class Bench {
     const prepared: Prepared[] = [];
     for (const scenario of this.chosen()) prepared.push(await this.capture(scenario));
     await this.postgres.logStatements(false);
-    await this.tidy();
+    await tidy(this.postgres, this.options.orders);
     const rows: Row[] = [];
     for (const connections of this.options.connections) {
       for (const one of prepared) {
         rows.push(await this.measure(one, connections));
-        if (one.scenario.creates) await this.tidy();
+        if (one.scenario.creates) await tidy(this.postgres, this.options.orders);
       }
     }
     this.machine.busyMb = residentMegabytes(this.server.pid);
@@ -217,10 +191,17 @@ async function benchJobs(options: Options, folder: string, cleanUp: CleanUp): Pr
 }
 
 async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), join(root, 'build/release/halcyon'));
+  const options = readOptions(process.argv.slice(2), {
+    binary: join(root, 'build/release/halcyon'),
+    keyed: join(root, 'build/bench/halcyon'),
+    unkeyed: join(root, 'build/bench/halcyon-unkeyed'),
+  });
   if (!options) return 0;
   options.binary = resolve(options.binary);
-  if (!options.jobs && !existsSync(options.binary)) throw new UsageError(`there is no binary ${options.binary}`);
+  if (options.against) options.against = resolve(options.against);
+  for (const binary of options.jobs ? [] : [options.binary, options.against]) {
+    if (binary && !existsSync(binary)) throw new UsageError(`there is no binary ${binary}`);
+  }
   const folder = mkdtempSync(join(tmpdir(), 'halcyon-bench.'));
   const cleanUp = new CleanUp();
   cleanUp.add(() => rmSync(folder, { recursive: true, force: true }));
@@ -229,6 +210,7 @@ async function main(): Promise<number> {
   }
   try {
     if (options.jobs) await benchJobs(options, folder, cleanUp);
+    else if (options.against) printComparison(await new Builds(options, folder, cleanUp).run(), options);
     else await new Bench(options, folder, cleanUp).run();
     return 0;
   } finally {

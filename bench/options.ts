@@ -13,6 +13,7 @@ export interface Options {
   json: boolean;
   binary: string;
   jobs: boolean;
+  against?: string; // another build of the server
 }
 
 const usage = `usage: script/bench [OPTION...]
@@ -29,6 +30,8 @@ same SQL on the same server. Everything runs on this machine.
   --no-fsync         PostgreSQL without fsync: shows the cost of creating apart from the disk
   --binary PATH      measure this binary and do not build
   --json             print JSON and not a table
+  --against PATH     instead of pgbench: the same requests on this other build of the server
+  --idempotency      creates, against a build whose writes leave no key behind (builds it)
   --jobs             instead of all that: jobs a second through the queue
   --quick            one round of 1 s at 16 connections
   --help
@@ -58,6 +61,8 @@ function parsed(args: string[]) {
         'no-fsync': { type: 'boolean' },
         binary: { type: 'string' },
         json: { type: 'boolean' },
+        against: { type: 'string' },
+        idempotency: { type: 'boolean' },
         jobs: { type: 'boolean' },
         quick: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -69,13 +74,15 @@ function parsed(args: string[]) {
 }
 
 // Options to run with, or undefined after --help was answered.
-export function readOptions(args: string[], defaultBinary: string): Options | undefined {
+export function readOptions(args: string[], defaults: { binary: string; keyed: string; unkeyed: string }): Options | undefined {
   const values = parsed(args);
   if (values.help) {
     process.stdout.write(usage);
     return undefined;
   }
-  const only = (values.only ?? []).flatMap((list) => list.split(','));
+  const { idempotency } = values;
+  const some = values.only ?? (idempotency ? ['create,create-key'] : []);
+  const only = some.flatMap((list) => list.split(','));
   const known = scenarios.map((s) => s.name);
   for (const name of only) {
     if (!known.includes(name)) {
@@ -93,6 +100,7 @@ export function readOptions(args: string[], defaultBinary: string): Options | un
     fsync: !values['no-fsync'],
     json: values.json ?? false,
     jobs: values.jobs ?? false,
-    binary: values.binary ?? defaultBinary,
+    against: values.against ?? (idempotency ? defaults.unkeyed : undefined),
+    binary: values.binary ?? (idempotency ? defaults.keyed : defaults.binary),
   };
 }

@@ -37,6 +37,8 @@ namespace halcyon::server {
 
 const std::string kVersion = HALCYON_VERSION;
 
+[[gnu::weak]] bool writes_keep_keys() { return true; }
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -209,7 +211,8 @@ struct App::Impl {
 
     dispatcher = std::make_unique<api::Dispatcher>(
         api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
-                      [this] { return health.ready(); }, &cluster->idempotency(), &cluster->lease(),
+                      [this] { return health.ready(); },
+                      writes_keep_keys() ? &cluster->idempotency() : nullptr, &cluster->lease(),
                       &cluster->bus(), cluster.get(), replicas.get()});
     root = std::make_unique<HttpRoot>(*dispatcher, health, metrics, root_options(config));
     root->serve_sockets(config.get("WS_PATH"), *realtime);

@@ -18,6 +18,11 @@ namespace halcyon::server {
 
 extern const std::string kVersion;
 
+// Whether a write leaves its key behind in its own transaction, which makes it happen exactly once:
+// always, but in the program that the cost of that is measured with (bench/unkeyed), which has its
+// own definition of this function.
+bool writes_keep_keys();
+
 enum class Purpose {
   kServe,    // a member of the cluster that works on requests and jobs
   kCommand,  // one command on the database, beside the servers

@@ -38,7 +38,11 @@ for (const Server of [Postgres, MariaDb]) {
     const q = (name: string) => database.quote(name);
     const applied = async () => (await database.query(`SELECT ${q('number')} FROM ${q('halcyon_migrations')} WHERE ${q('state')} = 'applied' ORDER BY 1`)).flat().map(Number);
     const old = await applied();
-    const next = Math.max(...old) + 1;
+    const shown = await command(binary, ['migrate', '--status', '--json'], replicas[0].env);
+    const known: { number: number; phase: string }[] = JSON.parse(shown.split('\n').find((line) => line.startsWith('['))!);
+    const numbers = (list: { number: number }[]) => list.map(({ number }) => number);
+    const expanded = numbers(known.filter(({ number, phase }) => phase === 'expand' || old.includes(number)));
+    assert.ok(expanded.length > old.length && known.length > expanded.length, 'this version expands and contracts');
     await load.start();
     const replace = async (replica: Replica, program: string) => {
       await pause(run.random.between(300, 900));
@@ -49,15 +53,15 @@ for (const Server of [Postgres, MariaDb]) {
     // All but one become new, and go back: an old one was there all the time.
     const some = replicas.slice(1);
     for (const replica of some) await replace(replica, binary);
-    assert.deepEqual(await applied(), [...old, next], 'the new ones have expanded and taken nothing away');
+    assert.deepEqual(await applied(), expanded, 'the new ones have expanded and taken nothing away');
     for (const replica of some) await replace(replica, previous);
     // All become new.
     for (const [n, replica] of replicas.entries()) {
       await replace(replica, binary);
-      if (n < replicas.length - 1) assert.deepEqual(await applied(), [...old, next]);
+      if (n < replicas.length - 1) assert.deepEqual(await applied(), expanded);
     }
     const left = performance.now();
-    await until('the contract migration', 30_000, async () => (await applied()).includes(next + 1));
+    await until('the contract migrations', 30_000, async () => (await applied()).length === known.length);
     const contractedAfter = Math.round(performance.now() - left);
     const late = load.successesSince(left);
     await until('requests after it', 10_000, () => load.successesSince(left) > late + 100);

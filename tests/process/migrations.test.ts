@@ -26,17 +26,18 @@ for (const dialect of dialects()) {
   describe(`migrations on ${dialect}`, () => {
     it('are made by one of ten processes that start at once; all become ready', async () => {
       const first = Server.prepare(dialect, { APP_KEY: 'a secret of the test' });
-      assert.deepEqual(new Set(states(migrations(first))), new Set(['pending']));
+      const known = migrations(first);
+      assert.deepEqual(new Set(states(known)), new Set(['pending']));
       const all = [first, ...Array.from({ length: 9 }, () => first.twin())];
       await Promise.all(all.map((one) => one.launch()));
       for (const one of all) assert.equal((await fetch(`${one.url}/healthz/ready`)).status, 200);
       const begun = all.flatMap((one) => one.log('migration begins')).map((line) => line.number);
-      assert.deepEqual([...begun].sort(), [1, 2, 3, 4, 5]);
+      assert.deepEqual([...begun].sort((a, b) => a - b), known.map(({ number }) => number));
       const api = await signedIn(all[7].url);
       const scopes = await data(api.resource('dataSourcesRolesResourcesScopes').list());
       assert.deepEqual(scopes.map((row: Row) => row.key).sort(), ['all', 'own']);
       assert.equal((await data(api.resource('users').list())).length, 1);
-      assert.deepEqual(states(migrations(first)), ['applied', 'applied', 'applied', 'applied', 'applied']);
+      assert.deepEqual(states(migrations(first)), known.map(() => 'applied'));
       for (const one of all.slice(1)) assert.equal(await one.end(), 0);
       await first.stop();
     });
