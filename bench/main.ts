@@ -9,6 +9,7 @@ import { isKey, pgbench, requestOf, writePgbench, wrk, wrkScript, type PgbenchSc
 import { readOptions, UsageError, type Options } from './options.ts';
 import { Postgres, type Statement } from './postgres.ts';
 import { cpuSeconds, residentMegabytes, sleep } from './process.ts';
+import { measureRecovery } from './recovery.ts';
 import { print, printComparison, type Machine, type Row } from './report.ts';
 import { scenarios, type Scenario } from './scenarios.ts';
 import { load, Server, tidy } from './server.ts';
@@ -210,6 +211,7 @@ async function main(): Promise<number> {
   }
   try {
     if (options.jobs) await benchJobs(options, folder, cleanUp);
+    else if (options.recovery) await measureRecovery(options, folder, cleanUp, join(root, 'tests'));
     else if (options.against) printComparison(await new Builds(options, folder, cleanUp).run(), options);
     else await new Bench(options, folder, cleanUp).run();
     return 0;

@@ -13,6 +13,7 @@ export interface Options {
   json: boolean;
   binary: string;
   jobs: boolean;
+  recovery: boolean;
   against?: string; // another build of the server
 }
 
@@ -33,6 +34,8 @@ same SQL on the same server. Everything runs on this machine.
   --against PATH     instead of pgbench: the same requests on this other build of the server
   --idempotency      creates, against a build whose writes leave no key behind (builds it)
   --jobs             instead of all that: jobs a second through the queue
+  --recovery         instead of all that: how long clients notice that a replica, the database or the
+                     network between them died (tests/cluster)
   --quick            one round of 1 s at 16 connections
   --help
 `;
@@ -64,6 +67,7 @@ function parsed(args: string[]) {
         against: { type: 'string' },
         idempotency: { type: 'boolean' },
         jobs: { type: 'boolean' },
+        recovery: { type: 'boolean' },
         quick: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -100,6 +104,7 @@ export function readOptions(args: string[], defaults: { binary: string; keyed: s
     fsync: !values['no-fsync'],
     json: values.json ?? false,
     jobs: values.jobs ?? false,
+    recovery: values.recovery ?? false,
     against: values.against ?? (idempotency ? defaults.unkeyed : undefined),
     binary: values.binary ?? (idempotency ? defaults.keyed : defaults.binary),
   };

@@ -46,7 +46,8 @@ export interface Comparison {
 const digits = (value: number) =>
   value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value < 10 ? 2 : 1);
 
-function markdown(head: string[], cells: string[][]): string {
+// A table with its columns aligned; the first one to the left.
+export function markdown(head: string[], cells: string[][]): string {
   const widths = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]!.length)));
   const line = (row: string[]) =>
     `| ${row.map((cell, i) => (i ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join(' | ')} |`;
