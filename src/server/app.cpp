@@ -209,11 +209,10 @@ struct App::Impl {
     TRY_STATUS(runtime::run(io.thread(0), migrations->start(ctx)));
     if (purpose == Purpose::kServe) TRY_STATUS(start_work(ctx));
 
-    dispatcher = std::make_unique<api::Dispatcher>(
-        api::Services{api_settings(config), *db, *catalog, *access, writer, &counts,
-                      [this] { return health.ready(); },
-                      writes_keep_keys() ? &cluster->idempotency() : nullptr, &cluster->lease(),
-                      &cluster->bus(), cluster.get(), replicas.get()});
+    dispatcher = std::make_unique<api::Dispatcher>(api::Services{
+        api_settings(config), *db, *catalog, *access, writer, &counts,
+        [this] { return health.ready(); }, writes_keep_keys() ? &cluster->idempotency() : nullptr,
+        &cluster->lease(), &cluster->bus(), cluster.get(), replicas.get()});
     root = std::make_unique<HttpRoot>(*dispatcher, health, metrics, root_options(config));
     root->serve_sockets(config.get("WS_PATH"), *realtime);
     return {};
