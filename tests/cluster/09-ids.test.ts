@@ -146,6 +146,7 @@ scenario('9 ids over restarts, suspensions and jumping clocks', { limit: 150 }, 
   await until('every process makes ids', 60_000, () => made() >= makers && list.every((one) => existsSync(one.file)));
 
   let stopped = false;
+  run.scope.defer(() => void (stopped = true)); // when it fails half-way
   const writers = Promise.all(replicas.map((one) => write(one, token, () => stopped)));
   const counts = { restarts: 0, suspensions: 0, jumps: 0 };
   const began = performance.now();
